@@ -1,0 +1,163 @@
+// The journal: one per shard, shared by all its Raft groups. It holds their entries, terms and votes; it is what
+// makes an acknowledgement true. It knows the shape of a record, never the meaning of a payload.
+//
+// Life: recover() reads what is there, start() opens a fresh file; then append_*() collects records in the flush buffer
+// being filled, and flush() writes it when fewer than two writes are under way (coalesce on completion, never
+// on a timer: the journal calls flush() itself whenever a write completes). Durability is reported as a contiguous
+// prefix through JournalObserver. A failed write or sync is reported once, through journal_failed(), and nothing
+// is acknowledged after it: the process has to exit.
+//
+// Files are NNNNNNNN.wal, written once in full from front to back by 4 KiB-aligned flushes, then recycled under the next
+// number when (a) no group needs their entries, and (b) the term/vote table of a later, durable file repeats
+// their votes. The formats are drawn in journal_format.h.
+//
+// Invariants: entries of a group are appended with dense, ascending indexes, except that an index may go back (a
+// truncation by a new leader): it then replaces that entry and all behind it. Never appends to a replayed file.
+// Thread safety: one shard's thread. Owner: Shard (broker/shard).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "protocol/base/bytes.h"
+#include "protocol/base/error.h"
+#include "protocol/base/ids.h"
+#include "protocol/base/random.h"
+#include "storage/io/disk.h"
+
+namespace sluice::storage {
+
+enum class JournalSync : std::uint8_t {
+  automatic,  ///< dsync on files written in full before, fdatasync on new ones and where dsync is refused
+  dsync,
+  fdatasync,
+};
+
+struct JournalOptions {
+  std::string directory;                           ///< DATA/shard-K/journal
+  std::uint64_t file_bytes = 64U << 20;
+  std::uint64_t capacity_bytes = 1U << 30;         ///< of all files together; at least 4 files
+  std::uint32_t flush_bytes = 1U << 20;            ///< a flush is at most this, or one larger entry
+  std::uint32_t flushes_in_flight = 2;
+  std::uint32_t max_entry_bytes = 64U << 20;
+  JournalSync sync = JournalSync::automatic;
+  bool direct = true;
+};
+
+/// Where an entry's payload lies, for reading it back.
+struct JournalPosition {
+  std::uint64_t file = 0;    ///< the number in its name
+  std::uint64_t offset = 0;  ///< of the flush, in bytes
+  std::uint32_t flush_bytes = 0;
+  std::uint32_t payload_offset = 0;  ///< within the flush
+  std::uint32_t payload_bytes = 0;
+};
+
+/// entry: as in a Raft log. `type` is EntryType of broker/raft, not looked at here.
+struct JournalEntry {
+  GroupId group;
+  LogIndex index;
+  Term term;
+  std::uint8_t type = 0;
+};
+
+struct JournalVote {
+  GroupId group;
+  Term term;
+  NodeId vote;
+};
+
+/// What recovery found, in journal order. Payloads are valid during the call only.
+class JournalVisitor {
+ public:
+  virtual ~JournalVisitor() = default;
+  virtual void on_entry(const JournalEntry& entry, ByteSpan payload, const JournalPosition& position) = 0;
+  virtual void on_vote(const JournalVote& vote) = 0;
+};
+
+class JournalObserver {
+ public:
+  virtual ~JournalObserver() = default;
+  /// All records appended up to and including `sequence` (returned by append_*) are durable.
+  virtual void journal_durable(std::uint64_t sequence) = 0;
+  /// A write or sync failed: exit. Errc::no_space is possible only while a new file is prepared and is not
+  /// reported here but by `append_room()`.
+  virtual void journal_failed(const Error& error) = 0;
+};
+
+/// A checkpoint's proof for recovery: `index` of `group` was durable in the journal, so its loss is corruption.
+struct JournalProof {
+  GroupId group;
+  LogIndex index;
+  JournalPosition position;
+};
+
+class Journal {
+ public:
+  Journal(Disk& disk, Random& random, JournalOptions options, JournalObserver& observer);
+  ~Journal();
+
+  /// Replays what is on disk, blocking, oldest first. Ends at the first flush that does not hold when nothing proves
+  /// that it once was durable (a torn write); otherwise Errc::corrupt with file, position and what is at stake.
+  /// What was replayed is synced before this returns.
+  Result<void> recover(JournalVisitor& visitor);
+  /// Opens the first file of this life; blocking. `votes`: the current term and vote of every group of the shard,
+  /// `first_needed`: the first index that each group still needs of older files.
+  Result<void> start(std::span<const JournalVote> votes);
+
+  /// Reserves `size` bytes of payload in the flush buffer being filled, for the entry appended next: fill them
+  /// and call append_entry() with the same slice before any other call of this class but reserve() (which forgets
+  /// the former reservation). So the payload is written in place, once. Errors: too_large, no_space, busy (both
+  /// flush buffers' pools are exhausted: wait for journal_durable).
+  struct Reservation {
+    MutableByteSpan bytes;
+    SharedBytes slice;  ///< the same bytes; keeps the flush buffer alive, for tail caches
+  };
+  Result<Reservation> reserve(std::size_t size);
+  /// Gives back the tail of a reservation: only its first `used` bytes will be appended.
+  SharedBytes shrink(const Reservation& reservation, std::size_t used);
+
+  /// Appends an entry; a payload that is not the current reservation is copied in. Returns its sequence (ascending,
+  /// one for each record). Errors: too_large, no_space, busy.
+  struct Appended {
+    std::uint64_t sequence = 0;
+    SharedBytes payload;  ///< the slice in the flush buffer
+  };
+  Result<Appended> append_entry(const JournalEntry& entry, const SharedBytes& payload);
+  Result<std::uint64_t> append_vote(const JournalVote& vote);
+  /// Starts a write of what was appended, if fewer than `flushes_in_flight` are under way.
+  void flush();
+  /// True when nothing is appended that is not yet durable.
+  bool clean() const;
+
+  /// Where a durable or pending entry's payload lies: known from append on. Errors: not_found (released).
+  Result<JournalPosition> position(GroupId group, LogIndex index) const;
+  /// Reads a payload back (from the flush buffer while that lives, else from the file, CRC checked).
+  /// Errors: not_found, io_error, corrupt.
+  void read(const JournalPosition& position, UniqueFunction<void(Result<SharedBytes>)> done);
+
+  /// A durable checkpoint of `group` covers everything up to `index`: the journal need not keep it.
+  void release(GroupId group, LogIndex index);
+  /// A group that is deleted or moved away pins nothing any more.
+  void forget(GroupId group);
+
+  struct Usage {
+    std::uint64_t used_bytes = 0;      ///< of files that are not free to be recycled
+    std::uint64_t capacity_bytes = 0;
+    std::vector<GroupId> oldest_pinned_by;  ///< groups whose release would free the oldest file
+  };
+  Usage usage() const;
+  /// Bytes that can still be appended before capacity is reached.
+  std::uint64_t append_room() const;
+  const JournalOptions& options() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sluice::storage

@@ -1,0 +1,135 @@
+// A partition's log: segment files, their sparse index, and the tail cache of batches in memory. Batches arrive in
+// offset order from apply() and are readable at once; `spill()` writes them to the active segment in large writes;
+// `sync()` makes the segments durable for a checkpoint. Knows bytes and files; decides no offset and no retention.
+//
+//   DIR/BASE.log    record batches exactly as on the wire, nothing between them; BASE = 20 digits
+//   DIR/BASE.index  sparse (offset -> position) and (time -> offset); rebuilt when missing or bad (index_format.h)
+//
+// Invariants: append() asserts base offset == end_offset(); data not yet spilled is never evicted; nothing above
+// `synced()` is promised to survive a crash (the journal has it). Files are opened on demand through a FilePool shared by the shard's logs, so
+// an idle partition costs no file descriptor.
+// Thread safety: one shard's thread. Owner: Replica (broker/shard).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "protocol/base/bytes.h"
+#include "protocol/base/error.h"
+#include "protocol/base/ids.h"
+#include "protocol/base/record_batch.h"
+#include "storage/io/disk.h"
+
+namespace sluice::storage {
+
+/// The open files of a shard's logs: least recently used ones beyond the bound are closed.
+class FilePool;
+std::shared_ptr<FilePool> make_file_pool(Disk& disk, std::size_t max_open_files);
+
+struct LogOptions {
+  std::uint64_t segment_bytes = 1U << 30;   ///< a segment is rolled when the next batch would pass this
+  std::uint64_t index_interval_bytes = 4096;
+  std::size_t tail_bytes = 1U << 20;        ///< spilled batches kept in memory for tail readers, at most
+  std::size_t max_decompressed_bytes = 64U << 20;
+};
+
+struct SegmentState {
+  Offset base;
+  std::uint64_t size_bytes = 0;
+  std::int64_t max_timestamp_ms = -1;  ///< of its records; a time ahead of the append counts as the append's group time
+  friend bool operator==(const SegmentState&, const SegmentState&) = default;
+};
+
+/// What a checkpoint remembers of a log: enough to cut its files back to a state the journal continues from,
+/// without reading any of them.
+struct LogState {
+  Offset start_offset;                 ///< first offset that may be read
+  Offset end_offset;                   ///< the next offset
+  std::vector<SegmentState> segments;  ///< oldest first; the last is the active one; empty: nothing was spilled yet
+  friend bool operator==(const LogState&, const LogState&) = default;
+};
+
+struct LogRead {
+  std::vector<SharedBytes> batches;    ///< whole batches; the first contains the asked offset
+  std::size_t bytes = 0;
+};
+
+struct TimeMatch {
+  Offset offset;
+  std::int64_t timestamp_ms = -1;
+};
+
+class PartitionLog {
+ public:
+  PartitionLog(std::shared_ptr<FilePool> files, std::string directory, LogOptions options);
+  ~PartitionLog();
+
+  /// A new, empty log that starts at `start`. Creates nothing on disk before the first spill.
+  void create(Offset start);
+  /// Continues from a checkpoint. Touches no file: a start-up with ten thousand logs is cheap. On the first use of its files the
+  /// active segment is cut to its length, and files that the state does not mention are removed if they lie beyond the
+  /// active segment's base or below the first segment's (a crash left them); a segment that is missing or shorter than
+  /// the state says fails that use with Errc::corrupt.
+  void open(const LogState& state);
+
+  /// Adds one batch (its base offset must be end_offset()). Keeps `batch` in memory until it is spilled, and then for
+  /// as long as the tail cache holds it.
+  /// `group_time_ms` is the time of the entry that carried it.
+  void append(SharedBytes batch, std::int64_t group_time_ms);
+  Offset start_offset() const;
+  Offset end_offset() const;
+  /// Size of what can be read, segments and memory, in bytes.
+  std::uint64_t size_bytes() const;
+  std::size_t unspilled_bytes() const;
+  /// Memory that this log keeps alive (whole buffers charged), spilled and not.
+  std::size_t memory_charge() const;
+
+  /// Reads whole batches from the one that contains `offset`, up to `max_bytes`, but the first batch always; nothing at or
+  /// beyond `limit` (the high watermark or last stable offset). start_offset() <= offset <= end_offset(); an empty
+  /// result at the end. Errors: offset_out_of_range, corrupt, io_error: this partition's alone.
+  void read(Offset offset, std::size_t max_bytes, Offset limit, UniqueFunction<void(Result<LogRead>)> done);
+  /// The first record at or after `timestamp_ms` in [start, limit), exactly (decompressing where needed); nullopt: none.
+  void find_time(std::int64_t timestamp_ms, Offset limit, UniqueFunction<void(Result<std::optional<TimeMatch>>)> done);
+  /// The record with the largest timestamp (the first of equals); nullopt when empty.
+  void find_max_time(Offset limit, UniqueFunction<void(Result<std::optional<TimeMatch>>)> done);
+
+  /// Writes batches from memory to segments until none is unspilled; rolls segments. One at a time; `done` once.
+  /// Errors: no_space (nothing is lost: call again later), io_error (fatal to the process).
+  void spill(UniqueFunction<void(Result<void>)> done);
+  bool spilling() const;
+  /// Syncs every segment written since the last sync, and the directory where files were made. What `state` returned in
+  /// `done` describes is then durable: everything spilled when sync() was called.
+  void sync(UniqueFunction<void(Result<LogState>)> done);
+  bool needs_sync() const;
+  /// The state as of what is spilled now.
+  LogState spilled_state() const;
+
+  /// Moves the start; whole segments below it become garbage, which remove_garbage() unlinks: only after a durable
+  /// checkpoint contains the new start.
+  void advance_start(Offset start);
+  bool has_garbage() const;
+  void remove_garbage(UniqueFunction<void(Result<void>)> done);
+  /// Unlinks all files and the directory, of a deleted partition.
+  void remove_all(UniqueFunction<void(Result<void>)> done);
+
+  /// For retention: the sealed segments oldest first, and the active one last.
+  struct SegmentInfo {
+    Offset base;
+    Offset next;                      ///< base of the following one, or end_offset()
+    std::uint64_t size_bytes = 0;
+    std::int64_t max_timestamp_ms = -1;  ///< as in SegmentState
+  };
+  std::vector<SegmentInfo> segments() const;
+
+  /// Drops spilled batches from memory (an idle shard frees its tails).
+  void drop_tail();
+
+ private:
+  class Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace sluice::storage
