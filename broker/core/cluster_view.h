@@ -1,0 +1,102 @@
+// What every shard knows of the cluster: the typed picture of the table `_cluster`, and who leads which group. Each
+// shard keeps its own copy, fed with row changes and role changes as messages. Pure.
+//
+// Rows of `_cluster` (values are Protobuf, cluster.proto):
+//   topic/NAME       TopicRow
+//   epoch_floor      EpochFloorRow   every new partition's leader epoch begins above it
+//   producer_ids     ProducerIdsRow  the next producer id that was not given to any node
+//   node/ID          NodeRow         its advertised addresses
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/core/topic_settings.h"
+#include "protocol/base/error.h"
+#include "protocol/base/ids.h"
+
+namespace sluice::broker {
+
+inline constexpr std::string_view kClusterTable = "_cluster";
+inline constexpr std::string_view kEpochFloorKey = "epoch_floor";
+inline constexpr std::string_view kProducerIdsKey = "producer_ids";
+inline constexpr GroupId kControllerGroup{0};
+
+enum class TopicPhase : std::uint8_t { creating = 1, live = 2, deleting = 3 };
+
+struct PartitionPlacement {
+  GroupId group;
+  LeaderEpoch epoch_base;
+  friend bool operator==(const PartitionPlacement&, const PartitionPlacement&) = default;
+};
+
+struct TopicInfo {
+  std::string name;
+  TopicId id;
+  TopicPhase phase = TopicPhase::creating;
+  bool internal = false;
+  std::int16_t replication_factor = 1;
+  TopicSettings settings;
+  std::vector<PartitionPlacement> partitions;  ///< by partition index
+  std::uint64_t revision = 0;                  ///< of its row; not encoded
+  friend bool operator==(const TopicInfo&, const TopicInfo&) = default;
+};
+std::string topic_row_key(std::string_view name);
+std::string encode_topic_row(const TopicInfo& topic);
+Result<TopicInfo> decode_topic_row(std::string_view name, std::string_view value);
+
+struct NodeInfo {
+  NodeId id;
+  std::string kafka_host;
+  int kafka_port = 0;
+};
+std::string node_row_key(NodeId id);
+std::string encode_node_row(const NodeInfo& node);
+Result<NodeInfo> decode_node_row(std::string_view value);
+
+std::string encode_number_row(std::int64_t value);  ///< epoch_floor, producer_ids
+Result<std::int64_t> decode_number_row(std::string_view value);
+
+struct GroupLeadership {
+  NodeId leader;   ///< 0 = unknown
+  Term term;
+  bool ready = false;  ///< leads here, past its barrier
+};
+
+/// Kafka's rules: 1-249 characters of [a-zA-Z0-9._-], not "." or ".."; names that begin with '_' belong to the broker.
+Result<void> check_topic_name(std::string_view name);
+
+class ClusterView {
+ public:
+  /// Takes one row change. Rows of unknown kinds are ignored. Errors: malformed; then nothing changed.
+  Result<void> apply_row(std::string_view key, std::optional<std::string_view> value, std::uint64_t revision);
+  void set_leadership(GroupId group, GroupLeadership leadership);
+
+  const TopicInfo* find(std::string_view name) const;
+  const TopicInfo* find(const TopicId& id) const;
+  const std::map<std::string, TopicInfo, std::less<>>& topics() const { return topics_; }
+  const std::map<NodeId, NodeInfo>& nodes() const { return nodes_; }
+  GroupLeadership leadership(GroupId group) const;
+  const std::map<GroupId, GroupLeadership>& groups() const { return groups_; }
+  std::size_t partition_count() const { return partition_count_; }  ///< of all topics
+  std::int64_t epoch_floor() const { return epoch_floor_; }
+  std::uint64_t epoch_floor_revision() const { return epoch_floor_revision_; }
+
+ private:
+  std::map<std::string, TopicInfo, std::less<>> topics_;
+  std::map<TopicId, std::string> names_by_id_;
+  std::map<NodeId, NodeInfo> nodes_;
+  std::map<GroupId, GroupLeadership> groups_;
+  std::size_t partition_count_ = 0;
+  std::int64_t epoch_floor_ = 0;
+  std::uint64_t epoch_floor_revision_ = 0;
+};
+
+/// Chooses groups for `count` new partitions: those with the fewest partitions first, ties by id; never the controller.
+std::vector<GroupId> place_partitions(const ClusterView& view, std::size_t count);
+
+}  // namespace sluice::broker

@@ -1,0 +1,107 @@
+// The state of one partition that all its replicas agree on, and the leader's speculation ahead of it. Pure.
+//
+// Two layers:
+//  - applied: start and end offset, producers, leader epochs; changed by apply_*() only, the same on every replica;
+//  - speculative: what the leader has submitted and not yet seen applied: its own end offset and producer states. Never shown
+//    to a reader; discard_speculation() on losing leadership; begin_leading() after the barrier.
+// Invariants: applied end <= speculative end; apply_append() is told exactly the batches that were submitted, in order.
+// Owner: Replica (broker/shard). Kafka's rules for idempotent producers; sequences wrap from INT32_MAX to 0.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "broker/core/topic_settings.h"
+#include "protocol/base/error.h"
+#include "protocol/base/ids.h"
+#include "protocol/base/record_batch.h"
+
+namespace sluice::broker {
+
+/// Bounds the producers that are remembered over all partitions of a node; at the cap new producers wait.
+/// May be shared by several shards (atomic).
+class ProducerBudget;
+std::shared_ptr<ProducerBudget> make_producer_budget(std::size_t max_producers);
+
+class PartitionState {
+ public:
+  PartitionState(PartitionId id, LeaderEpoch epoch_base, TopicSettings settings, std::shared_ptr<ProducerBudget> producers);
+  ~PartitionState();
+  PartitionState(PartitionState&&) noexcept;
+  PartitionState& operator=(PartitionState&&) noexcept;
+
+  const PartitionId& id() const;
+  const TopicSettings& settings() const;
+  LeaderEpoch epoch_base() const;
+  /// epoch_base + term. Errors: internal, when it would not fit an int32.
+  Result<LeaderEpoch> leader_epoch(Term term) const;
+
+  // ---- Leader: speculation ----
+
+  enum class Outcome : std::uint8_t {
+    append,               ///< take it: call submitted() with the batch at `offset`
+    duplicate,            ///< applied before at `offset`: acknowledge with that
+    duplicate_pending,    ///< submitted before at `offset` and not applied yet: share that one's outcome
+    refused,              ///< see `error`
+  };
+  struct Verdict {
+    Outcome outcome = Outcome::refused;
+    Offset offset;
+    Error error;  ///< out_of_order_sequence, invalid_producer_epoch, duplicate_sequence, busy (producer cap), too_large
+  };
+  /// Looks only. `header` has passed validate_batch().
+  Verdict check(const BatchHeader& header) const;
+  /// The batch is in the log's tail now, at next_offset().
+  void submitted(const BatchHeader& header);
+  Offset next_offset() const;  ///< the speculative end
+  void discard_speculation();
+
+  // ---- Every replica: apply ----
+
+  /// Takes a committed batch; its base offset must be end_offset(). Errors: internal when it is not: the group stops.
+  Result<void> apply_append(const BatchHeader& header, std::int64_t group_time_ms);
+  /// Returns whether the start moved. A start beyond the end is cut to the end.
+  bool apply_advance_start(Offset start);
+  void apply_settings(TopicSettings settings);
+  void apply_expire_producers(std::int64_t idle_since_ms);
+
+  Offset start_offset() const;
+  Offset end_offset() const;
+  std::size_t producer_count() const;
+  /// A lower bound for the group time at which the longest idle producer last wrote; nullopt: none.
+  std::optional<std::int64_t> oldest_producer_ms() const;
+
+  /// OffsetForLeaderEpoch: the largest known epoch <= `asked` and where it ends. nullopt: undefined or future. `current` is
+  /// the leader's epoch now.
+  struct EpochEnd {
+    LeaderEpoch epoch;
+    Offset end_offset;
+  };
+  std::optional<EpochEnd> epoch_end(LeaderEpoch asked, LeaderEpoch current) const;
+
+  // ---- Checkpoint ----
+  /// Everything applied, as Protobuf (partition_state.proto); start-up hands it back.
+  std::string encode() const;
+  /// Errors: malformed.
+  static Result<PartitionState> decode(std::string_view bytes, std::shared_ptr<ProducerBudget> producers);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// What retention would cut: the new start offset, or nullopt when nothing is to go. Looks at sealed segments only; the
+/// active one is cut (by rolling first) when it is older than retention as a whole.
+struct RetentionSegment {
+  Offset next;  ///< the offset behind it
+  std::uint64_t size_bytes = 0;
+  std::int64_t max_timestamp_ms = -1;
+};
+std::optional<Offset> retention_cut(const TopicSettings& settings, std::span<const RetentionSegment> oldest_first,
+                                    std::int64_t group_time_ms);
+
+}  // namespace sluice::broker

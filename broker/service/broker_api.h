@@ -1,0 +1,144 @@
+// The narrow waist: what every listener turns its bytes into, and nothing more. One BrokerApi a shard; calls and
+// callbacks on that shard's thread. Every callback is called exactly once, never inside the call itself, unless the
+// BrokerApi is destroyed first. Callers may be gone by then: what a callback holds must outlive it or be weak.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "broker/core/cluster_view.h"
+#include "protocol/base/bytes.h"
+#include "protocol/base/clock.h"
+#include "protocol/base/error.h"
+#include "protocol/base/ids.h"
+#include "protocol/base/unique_function.h"
+
+namespace sluice::broker {
+
+/// A topic by name, or by id where `name` is empty.
+struct TopicRef {
+  std::string name;
+  TopicId id;
+};
+
+enum class Acks : std::int8_t { none = 0, leader = 1, all = -1 };
+
+struct ProducePart {
+  TopicRef topic;
+  PartitionIndex partition;
+  SharedBytes batch;  ///< one record batch as it came, not validated yet
+};
+struct ProduceRequest {
+  Acks acks = Acks::all;
+  Millis timeout{30'000};
+  std::vector<ProducePart> parts;
+};
+struct ProducePartResult {
+  std::optional<Error> error;
+  Offset base_offset{-1};
+  std::int64_t append_time_ms = -1;  ///< only with LogAppendTime
+  Offset log_start_offset{-1};
+};
+
+enum class Isolation : std::uint8_t { read_uncommitted = 0, read_committed = 1 };
+
+struct FetchPart {
+  TopicRef topic;
+  PartitionIndex partition;
+  Offset offset;
+  std::size_t max_bytes = 1U << 20;
+  std::optional<LeaderEpoch> current_leader_epoch;
+  std::optional<LeaderEpoch> last_fetched_epoch;
+};
+struct FetchRequest {
+  Millis max_wait{500};
+  std::size_t min_bytes = 1;
+  std::size_t max_bytes = 50U << 20;
+  Isolation isolation = Isolation::read_uncommitted;
+  std::vector<FetchPart> parts;
+};
+struct DivergingEpoch {
+  LeaderEpoch epoch;
+  Offset end_offset;
+};
+struct FetchPartResult {
+  std::optional<Error> error;
+  Offset high_watermark{-1};
+  Offset last_stable_offset{-1};
+  Offset log_start_offset{-1};
+  std::optional<DivergingEpoch> diverging;
+  std::vector<SharedBytes> batches;  ///< whole batches in order; the first contains the asked offset
+  std::size_t bytes = 0;
+};
+
+enum class OffsetQuery : std::uint8_t { earliest, latest, max_timestamp, at_time };
+struct ListOffsetsPart {
+  TopicRef topic;
+  PartitionIndex partition;
+  OffsetQuery query = OffsetQuery::latest;
+  std::int64_t timestamp_ms = 0;  ///< with at_time
+  std::optional<LeaderEpoch> current_leader_epoch;
+};
+struct ListOffsetsResult {
+  std::optional<Error> error;
+  Offset offset{-1};               ///< -1 = no record matches
+  std::int64_t timestamp_ms = -1;
+  LeaderEpoch leader_epoch{-1};
+};
+
+struct CreateTopicRequest {
+  std::string name;
+  std::int32_t partitions = -1;          ///< -1 = the default
+  std::int16_t replication_factor = -1;  ///< -1 = the default
+  /// Explicit replicas of each partition, where the client assigned them: partition -> node ids.
+  std::vector<std::pair<std::int32_t, std::vector<std::int32_t>>> assignments;
+  std::vector<std::pair<std::string, std::optional<std::string>>> settings;
+  bool validate_only = false;
+};
+struct CreateTopicResult {
+  std::optional<Error> error;
+  TopicInfo topic;  ///< as created (or as it would be)
+};
+struct DeleteTopicResult {
+  std::optional<Error> error;
+  std::string name;
+  TopicId id;
+};
+
+struct ProducerIdentity {
+  ProducerId id;
+  std::int16_t epoch = 0;
+};
+
+class BrokerApi {
+ public:
+  virtual ~BrokerApi() = default;
+
+  /// Results in the order of the parts. With Acks::none `done` is called when the batches were taken or refused.
+  virtual void produce(ProduceRequest request, UniqueFunction<void(std::vector<ProducePartResult>)> done) = 0;
+  /// Waits up to max_wait for min_bytes; answers at once when a part has an error. Results in the order of the parts, every part
+  /// exactly once, also when the budget is spent.
+  virtual void fetch(FetchRequest request, UniqueFunction<void(std::vector<FetchPartResult>)> done) = 0;
+  virtual void list_offsets(std::vector<ListOffsetsPart> parts, Isolation isolation, Millis timeout,
+                            UniqueFunction<void(std::vector<ListOffsetsResult>)> done) = 0;
+
+  /// This shard's picture of the cluster; changes between turns of the loop.
+  virtual const ClusterView& cluster() const = 0;
+  virtual const std::string& cluster_id() const = 0;
+  virtual NodeId self() const = 0;
+  virtual bool auto_create_allowed() const = 0;
+  /// The leader epoch of a partition as this shard knows it; nullopt while there is no ready leader.
+  virtual std::optional<LeaderEpoch> leader_epoch(const TopicInfo& topic, PartitionIndex partition) const = 0;
+
+  virtual void create_topics(std::vector<CreateTopicRequest> topics, Millis timeout,
+                             UniqueFunction<void(std::vector<CreateTopicResult>)> done) = 0;
+  virtual void delete_topics(std::vector<TopicRef> topics, Millis timeout,
+                             UniqueFunction<void(std::vector<DeleteTopicResult>)> done) = 0;
+  /// A new producer id with epoch 0, or, of one that the client holds already, its next epoch.
+  virtual void init_producer_id(std::optional<ProducerIdentity> current, Millis timeout,
+                                UniqueFunction<void(Result<ProducerIdentity>)> done) = 0;
+};
+
+}  // namespace sluice::broker
