@@ -47,11 +47,23 @@ function(sluice_library name)
   add_library(${name} STATIC ${sources})
   target_link_libraries(${name} PUBLIC sluice_flags ${ARG_DEPENDS})
   if(protos)
-    # Generated code gets its own object library: it is not held to our warnings.
-    add_library(${name}_proto OBJECT ${protos})
+    # Generated code gets its own object library: it is not held to our warnings. It lies in the build directory under
+    # its source's path, so that it is included as "broker/core/commands.pb.h".
+    set(generated)
+    foreach(proto ${protos})
+      file(RELATIVE_PATH stem ${CMAKE_SOURCE_DIR} ${proto})
+      string(REGEX REPLACE "\\.proto$" "" stem ${stem})
+      add_custom_command(
+        OUTPUT ${CMAKE_BINARY_DIR}/${stem}.pb.cc ${CMAKE_BINARY_DIR}/${stem}.pb.h
+        COMMAND protobuf::protoc --cpp_out=${CMAKE_BINARY_DIR} -I${CMAKE_SOURCE_DIR} ${proto}
+        DEPENDS ${protos} protobuf::protoc
+        COMMENT "Generating ${stem}.pb.h"
+        VERBATIM)
+      list(APPEND generated ${CMAKE_BINARY_DIR}/${stem}.pb.cc ${CMAKE_BINARY_DIR}/${stem}.pb.h)
+    endforeach()
+    add_library(${name}_proto OBJECT ${generated})
     target_link_libraries(${name}_proto PUBLIC protobuf::libprotobuf-lite)
     target_include_directories(${name}_proto PUBLIC ${CMAKE_BINARY_DIR})
-    protobuf_generate(TARGET ${name}_proto IMPORT_DIRS ${CMAKE_SOURCE_DIR} PROTOC_OUT_DIR ${CMAKE_BINARY_DIR})
     target_link_libraries(${name} PUBLIC ${name}_proto protobuf::libprotobuf-lite)
     add_dependencies(${name} ${name}_proto)
   endif()

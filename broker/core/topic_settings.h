@@ -1,4 +1,5 @@
-// A topic's settings under Kafka's names, validated.
+// A topic's settings under Kafka's names, validated. Pure values: they travel in group commands, in `_cluster` rows and
+// in checkpoints (topic_settings.proto).
 #pragma once
 
 #include <cstdint>
@@ -12,10 +13,15 @@
 
 namespace sluice::broker {
 
+inline constexpr std::uint64_t kMinSegmentBytes = 1ULL << 20;
+inline constexpr std::uint64_t kMaxSegmentBytes = 0x7fffffff;        ///< Kafka's type for it is an int32
+inline constexpr std::uint64_t kMinRawSegmentBytes = 16ULL << 10;    ///< in a TopicSettings filled in directly
+inline constexpr std::uint32_t kMaxMaxMessageBytes = 32U << 20;      ///< a batch must fit into a journal file
+
 struct TopicSettings {
   std::int64_t retention_ms = 7LL * 24 * 3600 * 1000;  ///< retention.ms; -1 = no limit
   std::int64_t retention_bytes = -1;                   ///< retention.bytes, of one partition; -1 = no limit
-  std::uint64_t segment_bytes = 1ULL << 30;            ///< segment.bytes; >= 1 MiB (16 KiB accepted for tests by set_raw)
+  std::uint64_t segment_bytes = 1ULL << 30;            ///< segment.bytes; >= 1 MiB (tests may set 16 KiB directly)
   std::uint32_t max_message_bytes = 1048588;           ///< max.message.bytes, of one batch
   bool log_append_time = false;                        ///< message.timestamp.type = LogAppendTime
   friend bool operator==(const TopicSettings&, const TopicSettings&) = default;
@@ -25,6 +31,10 @@ struct TopicSettings {
 /// `min.insync.replicas` (1) are understood with the values that are true here. Errors: config, naming the setting, the
 /// value and what is allowed; unknown names are refused.
 Result<void> set_topic_setting(TopicSettings& settings, std::string_view name, std::optional<std::string_view> value);
+
+/// Whether every value is in its range, down to kMinRawSegmentBytes: what decoded settings are held against.
+/// Errors: config.
+Result<void> check_topic_settings(const TopicSettings& settings);
 
 struct TopicSettingText {
   std::string name, value;
