@@ -46,7 +46,8 @@ class SharedBytes {
   static SharedBytes take(std::vector<std::byte> bytes) {
     auto owned = std::make_shared<std::vector<std::byte>>(std::move(bytes));
     const ByteSpan view(*owned);
-    return {std::move(owned), view, owned->capacity()};
+    const std::size_t charge = owned->capacity();
+    return {std::move(owned), view, charge};
   }
 
   const std::byte* data() const { return bytes_.data(); }
