@@ -1,0 +1,104 @@
+// Settings by Kafka's names: what is taken, what is refused, and with which words.
+#include "broker/core/topic_settings.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/broker/core/samples.h"
+
+namespace sluice::broker {
+namespace {
+
+std::string set_error(std::string_view name, std::string_view value) {
+  TopicSettings settings;
+  const auto result = set_topic_setting(settings, name, value);
+  EXPECT_FALSE(result.has_value()) << name << "=" << value;
+  EXPECT_EQ(settings, TopicSettings{}) << "a refused value must change nothing";
+  if (result) return {};
+  EXPECT_EQ(result.error().code, Errc::config);
+  return result.error().message;
+}
+
+TEST(TopicSettings, TakesEverySettingByName) {
+  TopicSettings settings;
+  ASSERT_TRUE(set_topic_setting(settings, "retention.ms", "0"));
+  ASSERT_TRUE(set_topic_setting(settings, "retention.bytes", "9223372036854775807"));
+  ASSERT_TRUE(set_topic_setting(settings, "segment.bytes", "1048576"));
+  ASSERT_TRUE(set_topic_setting(settings, "max.message.bytes", "1"));
+  ASSERT_TRUE(set_topic_setting(settings, "message.timestamp.type", "LogAppendTime"));
+  ASSERT_TRUE(set_topic_setting(settings, "cleanup.policy", "delete"));
+  ASSERT_TRUE(set_topic_setting(settings, "compression.type", "producer"));
+  ASSERT_TRUE(set_topic_setting(settings, "min.insync.replicas", "1"));
+  EXPECT_EQ(settings.retention_ms, 0);
+  EXPECT_EQ(settings.retention_bytes, 9223372036854775807);
+  EXPECT_EQ(settings.segment_bytes, 1048576U);
+  EXPECT_EQ(settings.max_message_bytes, 1U);
+  EXPECT_TRUE(settings.log_append_time);
+}
+
+TEST(TopicSettings, NulloptGoesBackToTheDefault) {
+  TopicSettings settings = sample_settings();
+  for (const TopicSettingText& text : describe_topic_settings(settings)) {
+    ASSERT_TRUE(set_topic_setting(settings, text.name, std::nullopt)) << text.name;
+  }
+  EXPECT_EQ(settings, TopicSettings{});
+}
+
+TEST(TopicSettings, RefusesValuesOutsideTheirRange) {
+  EXPECT_EQ(set_error("retention.ms", "-2"),
+            "retention.ms can't be '-2': allowed is a whole number from 0 up, or -1 for no limit");
+  EXPECT_EQ(set_error("segment.bytes", "1048575"),
+            "segment.bytes can't be '1048575': allowed is a whole number from 1048576 to 2147483647");
+  EXPECT_EQ(set_error("max.message.bytes", "0"),
+            "max.message.bytes can't be '0': allowed is a whole number from 1 to 33554432");
+  EXPECT_EQ(set_error("cleanup.policy", "compact"), "cleanup.policy can't be 'compact': allowed is only 'delete'");
+  EXPECT_EQ(set_error("message.timestamp.type", "createtime"),
+            "message.timestamp.type can't be 'createtime': allowed is CreateTime or LogAppendTime");
+  for (const std::string_view bad : {"", " 1", "1 ", "1x", "+1", "0x10", "9223372036854775808", "1e3"}) {
+    set_error("retention.bytes", bad);
+  }
+  set_error("min.insync.replicas", "2");
+  set_error("compression.type", "zstd");
+}
+
+TEST(TopicSettings, RefusesUnknownNamesAndSaysWhichAreKnown) {
+  const std::string message = set_error("retention.minutes", "1");
+  EXPECT_NE(message.find("'retention.minutes'"), std::string::npos) << message;
+  EXPECT_NE(message.find("retention.ms, segment.bytes"), std::string::npos) << message;
+}
+
+TEST(TopicSettings, DescribesAllAndTellsDefaultsApart) {
+  TopicSettings settings;
+  settings.retention_ms = 5;
+  std::string text;
+  for (const TopicSettingText& one : describe_topic_settings(settings)) {
+    text += one.name + "=" + one.value + (one.is_default ? "\n" : " (set)\n");
+  }
+  EXPECT_EQ(text,
+            "cleanup.policy=delete\n"
+            "compression.type=producer\n"
+            "max.message.bytes=1048588\n"
+            "message.timestamp.type=CreateTime\n"
+            "min.insync.replicas=1\n"
+            "retention.bytes=-1\n"
+            "retention.ms=5 (set)\n"
+            "segment.bytes=1073741824\n");
+}
+
+TEST(TopicSettings, ChecksValuesThatWereSetDirectly) {
+  EXPECT_TRUE(check_topic_settings(TopicSettings{}));
+  EXPECT_TRUE(check_topic_settings(sample_settings()));
+  const auto broken = [](auto member, auto value) {
+    TopicSettings settings;
+    settings.*member = value;
+    return !check_topic_settings(settings).has_value();
+  };
+  EXPECT_TRUE(broken(&TopicSettings::retention_ms, -2));
+  EXPECT_TRUE(broken(&TopicSettings::retention_bytes, -2));
+  EXPECT_TRUE(broken(&TopicSettings::segment_bytes, kMinRawSegmentBytes - 1));
+  EXPECT_TRUE(broken(&TopicSettings::segment_bytes, ~std::uint64_t{0}));
+  EXPECT_TRUE(broken(&TopicSettings::max_message_bytes, 0));
+  EXPECT_TRUE(broken(&TopicSettings::max_message_bytes, kMaxMaxMessageBytes + 1));
+}
+
+}  // namespace
+}  // namespace sluice::broker
