@@ -80,7 +80,12 @@ enum class RaftRole : std::uint8_t { follower, candidate, leader };
 /// (`attach`) when it leaves, because the core keeps none.
 struct RaftMessage {
   enum class Kind : std::uint8_t {
-    append = 1, append_result, vote, vote_result, install_snapshot, timeout_now
+    append = 1,
+    append_result,
+    vote,
+    vote_result,
+    install_snapshot,
+    timeout_now
   } kind = Kind::append;
   NodeId from, to;
   Term term;
@@ -113,7 +118,9 @@ class RaftOutput {
   virtual void committed(LogIndex upto) = 0;
   /// Role, term or known leader (0 = none) changed. `leader` to anything else: everything speculative is void.
   virtual void role_changed(RaftRole role, Term term, NodeId leader) = 0;
-  /// The leader's log begins behind ours: fetch its checkpoint, make it durable, then call snapshot_installed().
+  /// The leader's log begins behind ours: fetch its checkpoint, make it durable, then call snapshot_installed(). All
+  /// entries on disk are void from the moment the checkpoint replaces them. Asked again with a newer one, either will
+  /// do.
   virtual void install_snapshot(const SnapshotMeta& snapshot) = 0;
 };
 
@@ -135,17 +142,19 @@ class RaftGroup {
   /// The hard state that must be durable before start(): of a sole voter, the next term with a vote for itself;
   /// otherwise what was recovered.
   static HardState start_state(NodeId self, const RaftRecovery& recovery);
-  /// Starts with what is on disk; `recovery.hard_state` is start_state(), durable. May at once become leader and ask for
-  /// its barrier to be persisted. Errors: corrupt (a recovery that contradicts itself), internal.
+  /// Starts with what is on disk; `recovery.hard_state` is start_state(), durable. May at once become leader and ask
+  /// for its barrier to be persisted. Errors: corrupt (a recovery that contradicts itself), internal.
   Result<void> start(const RaftRecovery& recovery, Millis now);
 
   /// Leader only: appends commands to the log, in order; output gets persist_entries() before this returns. Indexes are
   /// last_index() + 1 and so on. Errors: not_leader; not_ready (its barrier is not applied yet); busy (the
-  /// uncommitted tail is full: wait for commits). On an error nothing happened.
+  /// uncommitted tail is full: wait for commits); too_large (more than may ever be uncommitted); internal. While
+  /// leadership is being handed over: not_leader. On an error nothing happened.
   Result<LogIndex> submit(std::span<const SharedBytes> commands, Millis now);
   /// Whether submit() of `bytes` more would be taken now.
   bool can_submit(std::size_t bytes) const;
-  /// Leader only: changes the membership. Errors: as submit(); busy while another change is under way.
+  /// Leader only: changes one server of the membership; a new server joins as standby or spare, never as voter.
+  /// Errors: as submit(); busy while another change is under way, or the one to promote lags behind; invalid_argument.
   Result<LogIndex> submit_configuration(const RaftConfiguration& configuration, Millis now);
 
   /// persist_hard_state()'s state, and all before it, is durable.
@@ -156,26 +165,32 @@ class RaftGroup {
   void applied(LogIndex index, Millis now);
   /// A checkpoint at `snapshot.last_index` is durable: the core forgets entries up to it, but for `trailing` of them.
   void snapshot_taken(LogIndex last_index, std::uint32_t trailing, Millis now);
+  /// The checkpoint that install_snapshot() asked for, or one behind it, is durable, and so applied.
   void snapshot_installed(const SnapshotMeta& snapshot, Millis now);
   /// A message from a peer. A malformed or stale one is dropped.
   void receive(RaftMessage message, Millis now);
   /// To be called when `next_timeout()` is reached.
   void tick(Millis now);
-  Millis next_timeout() const;
-  /// Starts handing leadership to `to` (0 = the best follower). Errors: not_leader, busy.
+  Millis next_timeout() const;  ///< at most an hour ahead; changes with every call of a method above
+  /// Starts handing leadership to `to` (0 = the best follower). Errors: not_leader, busy, invalid_argument (no other
+  /// voter).
   Result<void> transfer_leadership(NodeId to, Millis now);
 
   RaftRole role() const;
   /// Leader whose own barrier is applied.
   bool ready() const;
+  /// The core met what can't be (a committed entry that its leader contradicts), and said so in the log: the group has
+  /// stopped, and takes and sends nothing any more. It was told by role_changed(follower) if it led.
+  bool failed() const;
   Term term() const;
   NodeId leader() const;  ///< 0 = unknown
   LogIndex last_index() const;
-  LogIndex first_index() const;   ///< the first that the core still has; last snapshot + 1 (minus trailing)
+  LogIndex first_index() const;  ///< the first that the core still has; last snapshot + 1 (minus trailing)
   LogIndex commit_index() const;
   /// Term of an entry that the core still has; 0 otherwise.
   Term term_at(LogIndex index) const;
-  const RaftConfiguration& configuration() const;  ///< the latest committed one
+  const RaftConfiguration& configuration()
+      const;  ///< the latest committed one, as of applied(): what a checkpoint says
   LogIndex configuration_index() const;
   GroupId group() const;
 
