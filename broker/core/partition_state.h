@@ -3,7 +3,7 @@
 // Two layers:
 //  - applied: start and end offset, producers, leader epochs; changed by apply_*() only, the same on every replica;
 //  - speculative: what the leader has submitted and not yet seen applied: its own end offset and producer states. Never shown
-//    to a reader; discard_speculation() on losing leadership; begin_leading() after the barrier.
+//    to a reader; discard_speculation() on losing leadership, so that it is empty when a leader begins behind its barrier.
 // Invariants: applied end <= speculative end; apply_append() is told exactly the batches that were submitted, in order.
 // Owner: Replica (broker/shard). Kafka's rules for idempotent producers; sequences wrap from INT32_MAX to 0.
 #pragma once
@@ -15,17 +15,13 @@
 #include <string>
 #include <vector>
 
+#include "broker/core/producer_budget.h"
 #include "broker/core/topic_settings.h"
 #include "protocol/base/error.h"
 #include "protocol/base/ids.h"
 #include "protocol/base/record_batch.h"
 
 namespace sluice::broker {
-
-/// Bounds the producers that are remembered over all partitions of a node; at the cap new producers wait.
-/// May be shared by several shards (atomic).
-class ProducerBudget;
-std::shared_ptr<ProducerBudget> make_producer_budget(std::size_t max_producers);
 
 class PartitionState {
  public:
@@ -62,7 +58,8 @@ class PartitionState {
 
   // ---- Every replica: apply ----
 
-  /// Takes a committed batch; its base offset must be end_offset(). Errors: internal when it is not: the group stops.
+  /// Takes a committed batch; its base offset must be end_offset(), and its leader epoch (stamped by its leader) neither
+  /// below epoch_base() nor below an earlier batch's. Errors: internal when that does not hold: the group stops.
   Result<void> apply_append(const BatchHeader& header, std::int64_t group_time_ms);
   /// Returns whether the start moved. A start beyond the end is cut to the end.
   bool apply_advance_start(Offset start);
@@ -86,11 +83,12 @@ class PartitionState {
   // ---- Checkpoint ----
   /// Everything applied, as Protobuf (partition_state.proto); start-up hands it back.
   std::string encode() const;
-  /// Errors: malformed.
+  /// Errors: malformed, unsupported (version).
   static Result<PartitionState> decode(std::string_view bytes, std::shared_ptr<ProducerBudget> producers);
 
  private:
-  class Impl;
+  struct Impl;
+  explicit PartitionState(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 
