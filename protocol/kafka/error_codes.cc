@@ -8,7 +8,7 @@ namespace {
 enum class Family {
   produce,
   fetch,
-  offsets,      ///< ListOffsets, OffsetForLeaderEpoch, DeleteRecords: asked of a partition's leader
+  offsets,  ///< ListOffsets, OffsetForLeaderEpoch, DeleteRecords: asked of a partition's leader
   metadata,
   coordinator,  ///< FindCoordinator
   producer_id,  ///< InitProducerId
@@ -165,11 +165,9 @@ ErrorCode to_kafka(Errc code, ApiKey api, std::int16_t version) {
     case Errc::unsupported:
       if (f == Family::produce && version >= kFirstServedProduceVersion) return ErrorCode::unsupported_compression_type;
       return ErrorCode::unsupported_version;
-    case Errc::invalid_argument:
-      return is_config_api(api) ? ErrorCode::invalid_config : ErrorCode::invalid_request;
+    case Errc::invalid_argument: return is_config_api(api) ? ErrorCode::invalid_config : ErrorCode::invalid_request;
     // Final everywhere; 10 has a meaning of its own only for records (librdkafka and Java split a batch on it).
-    case Errc::too_large:
-      return f == Family::produce ? ErrorCode::message_too_large : ErrorCode::invalid_request;
+    case Errc::too_large: return f == Family::produce ? ErrorCode::message_too_large : ErrorCode::invalid_request;
 
     case Errc::offset_out_of_range: return ErrorCode::offset_out_of_range;
     case Errc::offset_not_available: return later(api, version);
@@ -178,8 +176,7 @@ ErrorCode to_kafka(Errc code, ApiKey api, std::int16_t version) {
       return carries_topic_id(api, version) ? ErrorCode::unknown_topic_id : ErrorCode::unknown_topic_or_partition;
     case Errc::topic_exists: return ErrorCode::topic_already_exists;
     case Errc::invalid_topic: return ErrorCode::invalid_topic;
-    case Errc::fenced_leader_epoch:
-      return carries_epoch(api, version) ? ErrorCode::fenced_leader_epoch : elsewhere(f);
+    case Errc::fenced_leader_epoch: return carries_epoch(api, version) ? ErrorCode::fenced_leader_epoch : elsewhere(f);
     case Errc::unknown_leader_epoch:
       return carries_epoch(api, version) ? ErrorCode::unknown_leader_epoch : elsewhere(f);
 
@@ -198,7 +195,8 @@ ErrorCode to_kafka(Errc code, ApiKey api, std::int16_t version) {
     case Errc::busy: return under_pressure(api, version);
     // Clients retry a write on 56 until their own time-out; the broker logs and counts it.
     case Errc::no_space: return ErrorCode::kafka_storage_error;
-    // A number of things: final for who wants more of them, a wait for producers and producer ids (P3: none is evicted).
+    // A number of things: final for who wants more of them, a wait for producers and producer ids (P3: none is
+    // evicted).
     case Errc::limit_reached:
       if (f == Family::produce || f == Family::producer_id) return under_pressure(api, version);
       return api == ApiKey::create_partitions ? ErrorCode::invalid_partitions : ErrorCode::policy_violation;

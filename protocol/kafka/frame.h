@@ -55,8 +55,8 @@ class FrameReader {
   std::size_t max_frame_bytes_;
   std::shared_ptr<std::byte[]> buffer_;
   std::size_t capacity_ = 0;
-  std::size_t begin_ = 0;  ///< of the bytes not yet handed out
-  std::size_t end_ = 0;    ///< of the bytes received
+  std::size_t begin_ = 0;      ///< of the bytes not yet handed out
+  std::size_t end_ = 0;        ///< of the bytes received
   std::size_t last_size_ = 0;  ///< of the last whole frame, with its length field
 };
 

@@ -1,7 +1,7 @@
 // Request and response headers, and the length before them.
 //
-//   request:  i32 length | i16 api key | i16 version | i32 correlation id | nullable string client id | v2: tagged fields
-//   response: i32 length | i32 correlation id | v1: tagged fields
+//   request:  i32 length | i16 api key | i16 version | i32 correlation id | nullable string client id | v2: tagged
+//   fields response: i32 length | i32 correlation id | v1: tagged fields
 //
 // Request header v2 and response header v1 go exactly with the flexible versions of an API, with two exceptions: the
 // client id keeps its classic length, and ApiVersions is always answered under header v0, since the client that asks

@@ -14,7 +14,7 @@ namespace sluice::kafka {
 /// Values of `timestamp` that are no times.
 inline constexpr std::int64_t kLatestTimestamp = -1;
 inline constexpr std::int64_t kEarliestTimestamp = -2;
-inline constexpr std::int64_t kMaxTimestamp = -3;         ///< the record with the highest time, v7
+inline constexpr std::int64_t kMaxTimestamp = -3;            ///< the record with the highest time, v7
 inline constexpr std::int64_t kEarliestLocalTimestamp = -4;  ///< v8
 
 struct ListOffsetsPartition {

@@ -2,8 +2,8 @@
 // Owner: protocol/kafka.
 #pragma once
 
-#include <limits>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 
