@@ -12,7 +12,9 @@
 //    that a short *dsync* write is an error (it is never durable as a whole);
 //  - completions may come in any order; a completion of `sync` covers the writes completed before it was started;
 //  - the buffer of a read or write belongs to the engine until `done` is called;
-//  - closing a File with operations under way is a bug of the caller (CHECK).
+//  - direct files CHECK that offset, size and memory are aligned to kDiskBlock;
+//  - closing a File with operations under way is a bug of the caller (CHECK). Destroying a Disk with operations under
+//    way ends them without calling `done`; Files may be destroyed after their Disk, but no longer be used.
 // Thread safety: a Disk and its Files belong to one shard's thread.
 #pragma once
 
@@ -76,7 +78,7 @@ struct OpenOptions {
   bool create = false;     ///< create it when it is missing; otherwise: not_found
   bool exclusive = false;  ///< with create: it must not exist
   bool writable = false;
-  bool direct = false;     ///< O_DIRECT; where it is refused the file is buffered, with one warning a process
+  bool direct = false;  ///< O_DIRECT; where it is refused the file is buffered, with one warning a process
 };
 
 struct DirEntry {
@@ -96,8 +98,8 @@ class Disk {
 
   // Names, immediate. Errors: not_found, no_space, io_error; messages carry the path and the system's reason.
   virtual Result<std::unique_ptr<File>> open(const std::string& path, OpenOptions options) = 0;
-  virtual Result<std::vector<DirEntry>> list(const std::string& path) = 0;  ///< sorted by name
-  virtual Result<void> make_dirs(const std::string& path) = 0;              ///< with parents; fine if there
+  virtual Result<std::vector<DirEntry>> list(const std::string& path) = 0;          ///< sorted by name
+  virtual Result<void> make_dirs(const std::string& path) = 0;                      ///< with parents; fine if there
   virtual Result<void> rename(const std::string& from, const std::string& to) = 0;  ///< replaces `to`
   virtual Result<bool> exists(const std::string& path) = 0;
   virtual Result<DiskSpace> space(const std::string& path) = 0;
@@ -132,8 +134,9 @@ Result<void> replace_file(Disk& disk, const std::string& path, ByteSpan content)
 
 struct DiskOptions {
   unsigned queue_depth = 256;
-  unsigned threads = 4;  ///< of ThreadDisk, and of UringDisk's helper for what io_uring can't do
+  unsigned threads = 4;  ///< of ThreadDisk at most; they are started when there is work for them
 };
+/// May be made on another thread than the one that will use it; files too, before its first poll() or wait().
 /// Errors: unsupported, naming the cause (for example "io_uring_setup: Operation not permitted").
 Result<std::unique_ptr<Disk>> make_uring_disk(const DiskOptions& options);
 std::unique_ptr<Disk> make_thread_disk(const DiskOptions& options);
