@@ -23,17 +23,21 @@ std::size_t field_size(std::size_t size) { return zigzag_size(static_cast<std::i
 
 std::size_t optional_size(const std::optional<ByteSpan>& field) { return field ? field_size(field->size()) : 1; }
 
-void put_field(ByteWriter& to, ByteSpan field) {
-  to.zigzag64(static_cast<std::int64_t>(field.size()));
-  to.raw(field);
+// The put functions write at `to`, where there is room, and return the byte behind what they wrote.
+std::byte* put_zigzag(std::byte* to, std::int64_t value) {
+  std::uint64_t rest = zigzag(value);
+  for (; rest >= 0x80; rest >>= 7) *to++ = static_cast<std::byte>(rest | 0x80);
+  *to++ = static_cast<std::byte>(rest);
+  return to;
 }
 
-void put_optional(ByteWriter& to, const std::optional<ByteSpan>& field) {
-  if (field) {
-    put_field(to, *field);
-  } else {
-    to.zigzag32(-1);
-  }
+std::byte* put_field(std::byte* to, ByteSpan field) {
+  to = put_zigzag(to, static_cast<std::int64_t>(field.size()));
+  return std::ranges::copy(field, to).out;
+}
+
+std::byte* put_optional(std::byte* to, const std::optional<ByteSpan>& field) {
+  return field ? put_field(to, *field) : put_zigzag(to, -1);
 }
 
 std::optional<ByteSpan> header_value(const RecordHeader& header) {
@@ -60,19 +64,20 @@ void BatchBuilder::add(std::int64_t timestamp_ms, std::optional<ByteSpan> key, s
     size += field_size(header.key.size()) + optional_size(header_value(header));
   CHECK(size <= kMostBytes && records_.size() <= kMostBytes - size - 5, "a batch is smaller than 2 GiB");
 
-  records_.zigzag32(static_cast<std::int32_t>(size));
-  const std::size_t start = records_.size();
-  records_.be(std::int8_t{0});  // a record's attributes: none are defined
-  records_.zigzag64(timestamp_delta);
-  records_.zigzag32(count_);
-  put_optional(records_, key);
-  put_optional(records_, value);
-  records_.zigzag32(static_cast<std::int32_t>(headers.size()));
+  const std::size_t frame = zigzag_size(static_cast<std::int64_t>(size)) + size;
+  std::byte* const start = records_.extend(frame);
+  std::byte* at = put_zigzag(start, static_cast<std::int64_t>(size));
+  *at++ = std::byte{0};  // a record's attributes: none are defined
+  at = put_zigzag(at, timestamp_delta);
+  at = put_zigzag(at, count_);
+  at = put_optional(at, key);
+  at = put_optional(at, value);
+  at = put_zigzag(at, static_cast<std::int64_t>(headers.size()));
   for (const RecordHeader& header : headers) {
-    put_field(records_, as_bytes(header.key));
-    put_optional(records_, header_value(header));
+    at = put_field(at, as_bytes(header.key));
+    at = put_optional(at, header_value(header));
   }
-  CHECK(records_.size() - start == size);
+  CHECK(at == start + frame);
   ++count_;
 }
 

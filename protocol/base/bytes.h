@@ -154,6 +154,9 @@ class ByteReader {
     return at;
   }
   std::uint64_t varint(int max_bytes, std::uint64_t max_value) {
+    if (position_ < bytes_.size() && (static_cast<std::uint8_t>(bytes_[position_]) & 0x80) == 0) {
+      return static_cast<std::uint8_t>(bytes_[position_++]);  // most of them
+    }
     std::uint64_t value = 0;
     for (int i = 0; i < max_bytes; ++i) {
       const std::byte* at = need(1);
@@ -184,11 +187,11 @@ class ByteWriter {
 
   template <std::integral T>
   void be(T value) {
-    store_be(grow(sizeof(T)), value);
+    store_be(extend(sizeof(T)), value);
   }
   template <std::integral T>
   void le(T value) {
-    store_le(grow(sizeof(T)), value);
+    store_le(extend(sizeof(T)), value);
   }
   void varint64(std::uint64_t value) {
     while (value >= 0x80) {
@@ -205,6 +208,11 @@ class ByteWriter {
     varint64((static_cast<std::uint64_t>(v) << 1) ^ static_cast<std::uint64_t>(v >> 63));
   }
   void raw(ByteSpan bytes) { bytes_.insert(bytes_.end(), bytes.begin(), bytes.end()); }
+  /// Appends n zero bytes and returns where they are, until the next append.
+  std::byte* extend(std::size_t n) {
+    bytes_.resize(bytes_.size() + n);
+    return bytes_.data() + bytes_.size() - n;
+  }
 
   std::size_t size() const { return bytes_.size(); }
   ByteSpan span() const { return bytes_; }
@@ -213,10 +221,6 @@ class ByteWriter {
   std::vector<std::byte> take() { return std::move(bytes_); }
 
  private:
-  std::byte* grow(std::size_t n) {
-    bytes_.resize(bytes_.size() + n);
-    return bytes_.data() + bytes_.size() - n;
-  }
   std::vector<std::byte> bytes_;
 };
 

@@ -15,6 +15,8 @@ std::string_view errc_name(Errc code) {
     case Errc::unknown_topic_id: return "unknown_topic_id";
     case Errc::topic_exists: return "topic_exists";
     case Errc::invalid_topic: return "invalid_topic";
+    case Errc::invalid_partitions: return "invalid_partitions";
+    case Errc::invalid_replication: return "invalid_replication";
     case Errc::fenced_leader_epoch: return "fenced_leader_epoch";
     case Errc::unknown_leader_epoch: return "unknown_leader_epoch";
     case Errc::out_of_order_sequence: return "out_of_order_sequence";

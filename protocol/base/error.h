@@ -23,6 +23,8 @@ enum class Errc {
   unknown_topic_id,      ///< no topic with that id
   topic_exists,
   invalid_topic,         ///< an illegal or internal name
+  invalid_partitions,    ///< a count of partitions that cannot be had
+  invalid_replication,   ///< a replication factor that cannot be had
   fenced_leader_epoch,   ///< the asker's leader epoch is older than ours
   unknown_leader_epoch,  ///< the asker's leader epoch is newer than ours
   // Producers.

@@ -147,6 +147,12 @@ Result<BatchHeader> parse_batch_header(ByteSpan bytes) {
   header.crc = load_be<std::uint32_t>(at + kCrcAt);
   header.attributes = load_be<std::int16_t>(at + kCheckedFrom);
   header.last_offset_delta = load_be<std::int32_t>(at + 23);
+  std::int64_t last_offset = 0;  // so that last_offset() and next_offset() hold for every header that was parsed
+  if (__builtin_add_overflow(header.base_offset.value, std::int64_t{header.last_offset_delta}, &last_offset) ||
+      last_offset == std::numeric_limits<std::int64_t>::max()) {
+    return fail(Errc::malformed, fmt::format("a record batch at offset {} can't have last offset delta {}",
+                                             header.base_offset.value, header.last_offset_delta));
+  }
   header.base_timestamp_ms = load_be<std::int64_t>(at + 27);
   header.max_timestamp_ms = load_be<std::int64_t>(at + kMaxTimestampAt);
   header.producer_id = ProducerId(load_be<std::int64_t>(at + 43));

@@ -63,7 +63,7 @@ struct BatchHeader {
 };
 
 /// Reads the header of the batch at the start of `bytes`, of which there may be more or fewer than one batch.
-/// Errors: malformed (shorter than a header, impossible length, magic other than 2).
+/// Errors: malformed (shorter than a header, impossible length, offsets beyond int64, magic other than 2).
 Result<BatchHeader> parse_batch_header(ByteSpan bytes);
 
 /// What `validate_batch` holds a client's batch against.

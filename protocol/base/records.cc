@@ -30,7 +30,7 @@ std::optional<ByteSpan> read_optional(ByteReader& in) {
   return in.take(static_cast<std::size_t>(size));
 }
 
-/// Reads the record at the front of `in`. Fails `in` where it does not follow the format.
+/// Reads the record at the front of `in`, all but its offset. Fails `in` where it does not follow the format.
 RecordView read_record(ByteReader& in, const BatchHeader& header, std::int32_t& offset_delta) {
   RecordView record;
   const std::int32_t size = in.zigzag32();
@@ -39,7 +39,6 @@ RecordView read_record(ByteReader& in, const BatchHeader& header, std::int32_t& 
   body.skip(1);
   const std::int64_t timestamp_delta = body.zigzag64();
   offset_delta = body.zigzag32();
-  record.offset = header.base_offset.plus(std::max(offset_delta, 0));
   record.timestamp_ms = header.log_append_time()
                             ? header.max_timestamp_ms
                             : static_cast<std::int64_t>(static_cast<std::uint64_t>(header.base_timestamp_ms) +
@@ -67,8 +66,7 @@ Result<void> for_each_record(ByteSpan batch, std::vector<std::byte>& scratch, st
     return fail(Errc::malformed,
                 fmt::format("a record batch of {} bytes was given as {}", header->size_bytes, batch.size()));
   }
-  if (header->record_count < 0 || header->last_offset_delta < 0 ||
-      header->base_offset.value > std::numeric_limits<std::int64_t>::max() - header->last_offset_delta) {
+  if (header->record_count < 0 || header->last_offset_delta < 0) {
     return fail(Errc::malformed,
                 fmt::format("a batch at offset {} can't have {} records and last offset delta {}",
                             header->base_offset.value, header->record_count, header->last_offset_delta));
@@ -84,7 +82,7 @@ Result<void> for_each_record(ByteSpan batch, std::vector<std::byte>& scratch, st
   std::int32_t last_delta = -1;
   for (std::int32_t i = 0; i < header->record_count; ++i) {
     std::int32_t delta = 0;
-    const RecordView record = read_record(in, *header, delta);
+    RecordView record = read_record(in, *header, delta);
     if (in.failed()) {
       return fail(Errc::malformed, fmt::format("record {} of {} in the batch at offset {} does not follow its format",
                                                i, header->record_count, header->base_offset.value));
@@ -95,6 +93,7 @@ Result<void> for_each_record(ByteSpan batch, std::vector<std::byte>& scratch, st
                               header->base_offset.value, delta, last_delta, header->last_offset_delta));
     }
     last_delta = delta;
+    record.offset = header->base_offset.plus(delta);
     if (!visit(record)) return {};
   }
   if (in.remaining() != 0) {

@@ -51,7 +51,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   const auto header =
       sluice::validate_batch(batch, {.max_size_bytes = std::size_t{1} << 20, .now_ms = 1'700'000'000'000});
-  if (header && (header->size_bytes != batch.size() || header->record_count != header->last_offset_delta + 1))
+  if (header && (header->next_offset() <= header->base_offset || header->size_bytes != batch.size() ||
+                 header->record_count != header->last_offset_delta + 1))
     std::abort();
   walk(batch);
   return 0;

@@ -293,6 +293,18 @@ TEST(StampAppendTime, IsEveryRecordsTimeAndKeepsTheCrcTrue) {
             (std::vector<std::string>{"0@987654321 none='one'", "1@987654321 none='two'", "2@987654321 none='three'"}));
 }
 
+TEST(BatchHeader, OffsetsStayWithinInt64) {
+  const auto most = std::numeric_limits<std::int64_t>::max();
+  const auto header = parse_batch_header(Spoilt().put(0, most - 3).bytes());  // offsets most - 3 to most - 1
+  ASSERT_TRUE(header.has_value());
+  EXPECT_EQ(header->next_offset(), Offset(most));
+  EXPECT_EQ(told(Spoilt().put(0, most - 3).bytes()).size(), 3U);
+  EXPECT_EQ(parse_batch_header(Spoilt().put(0, most - 2).bytes()).error().code, Errc::malformed);
+  EXPECT_EQ(parse_batch_header(Spoilt().put(0, most).bytes()).error().code, Errc::malformed);
+  const auto least = std::numeric_limits<std::int64_t>::min();
+  EXPECT_EQ(parse_batch_header(Spoilt().put(0, least).put(23, std::int32_t{-1}).bytes()).error().code, Errc::malformed);
+}
+
 TEST(BatchHeader, SequencesWrapToZero) {
   BatchHeader header;
   EXPECT_EQ(header.last_sequence(), -1);
