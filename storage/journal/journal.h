@@ -7,6 +7,8 @@
 // prefix through JournalObserver. A failed write or sync is reported once, through journal_failed(), and nothing
 // is acknowledged after it: the process has to exit.
 //
+// Calls back only from Disk::poll() and wait(), but for read(), which answers at once what is in memory.
+//
 // Files are NNNNNNNN.wal, written once in full from front to back by 4 KiB-aligned flushes, then recycled under the next
 // number when (a) no group needs their entries, and (b) the term/vote table of a later, durable file repeats
 // their votes. The formats are drawn in journal_format.h.
@@ -32,7 +34,7 @@
 namespace sluice::storage {
 
 enum class JournalSync : std::uint8_t {
-  automatic,  ///< dsync on files written in full before, fdatasync on new ones and where dsync is refused
+  automatic,  ///< dsync where the file was written before, fdatasync on new ground
   dsync,
   fdatasync,
 };
@@ -44,6 +46,7 @@ struct JournalOptions {
   std::uint32_t flush_bytes = 1U << 20;            ///< a flush is at most this, or one larger entry
   std::uint32_t flushes_in_flight = 2;
   std::uint32_t max_entry_bytes = 64U << 20;
+  std::uint64_t buffer_bytes = 64U << 20;          ///< of flush buffers alive, slices in tail caches included
   JournalSync sync = JournalSync::automatic;
   bool direct = true;
 };
@@ -65,6 +68,7 @@ struct JournalEntry {
   std::uint8_t type = 0;
 };
 
+/// A group's term and vote. In journal order terms never go back, and a vote once given in a term stays.
 struct JournalVote {
   GroupId group;
   Term term;
@@ -84,12 +88,15 @@ class JournalObserver {
   virtual ~JournalObserver() = default;
   /// All records appended up to and including `sequence` (returned by append_*) are durable.
   virtual void journal_durable(std::uint64_t sequence) = 0;
-  /// A write or sync failed: exit. Errc::no_space is possible only while a new file is prepared and is not
-  /// reported here but by `append_room()`.
+  /// A write or sync failed: exit. Want of space is expected only while a new file is prepared (a file is begun only
+  /// when the disk has room for all of it); it is not reported here but answered by append_*().
   virtual void journal_failed(const Error& error) = 0;
 };
 
-/// A checkpoint's proof for recovery: `index` of `group` was durable in the journal, so its loss is corruption.
+/// A checkpoint's proof for recovery: `index` of `group` was durable in the journal, at `position` (as position() told
+/// when the checkpoint was taken), so its loss is corruption: recover() fails unless replay meets that entry there, or
+/// the position's file is older than all that are still needed (it was released, as the checkpoint allows).
+/// `position.file` 0 says that the place is not known, and proves nothing.
 struct JournalProof {
   GroupId group;
   LogIndex index;
@@ -103,16 +110,21 @@ class Journal {
 
   /// Replays what is on disk, blocking, oldest first. Ends at the first flush that does not hold when nothing proves
   /// that it once was durable (a torn write); otherwise Errc::corrupt with file, position and what is at stake.
-  /// What was replayed is synced before this returns.
-  Result<void> recover(JournalVisitor& visitor);
-  /// Opens the first file of this life; blocking. `votes`: the current term and vote of every group of the shard,
-  /// `first_needed`: the first index that each group still needs of older files.
+  /// What was replayed is synced before this returns. Entries below what a group needs may be among it. Once, before
+  /// start(). Errors: corrupt, unsupported (a newer version's file), io_error.
+  Result<void> recover(JournalVisitor& visitor, std::span<const JournalProof> proofs = {});
+  /// Opens the first file of this life; blocking. `votes`: the current term and vote of every group of the shard; they
+  /// are durable when this returns. Votes that recover() found are kept even if they are not repeated here, and its
+  /// entries stay pinned, until release() or forget(), which may be called before start() too: call forget() for groups that this shard
+  /// does not have any more.
   Result<void> start(std::span<const JournalVote> votes);
 
   /// Reserves `size` bytes of payload in the flush buffer being filled, for the entry appended next: fill them
   /// and call append_entry() with the same slice before any other call of this class but reserve() (which forgets
-  /// the former reservation). So the payload is written in place, once. Errors: too_large, no_space, busy (both
-  /// flush buffers' pools are exhausted: wait for journal_durable).
+  /// the former reservation). So the payload is written in place, once. Errors: too_large; no_space (the disk or the
+  /// journal's capacity is full: release() frees, and flush() and append_*() try again); busy (flush buffers are used up
+  /// by writes under way and slices in tail caches, or the next file is still being prepared: try again after
+  /// journal_durable, or when tails were spilled); io_error (it has failed).
   struct Reservation {
     MutableByteSpan bytes;
     SharedBytes slice;  ///< the same bytes; keeps the flush buffer alive, for tail caches
@@ -122,7 +134,8 @@ class Journal {
   SharedBytes shrink(const Reservation& reservation, std::size_t used);
 
   /// Appends an entry; a payload that is not the current reservation is copied in. Returns its sequence (ascending,
-  /// one for each record). Errors: too_large, no_space, busy.
+  /// one for each record). A gap is allowed only above what was released: release() up to an installed checkpoint
+  /// first. Errors: as reserve().
   struct Appended {
     std::uint64_t sequence = 0;
     SharedBytes payload;  ///< the slice in the flush buffer
@@ -134,10 +147,11 @@ class Journal {
   /// True when nothing is appended that is not yet durable.
   bool clean() const;
 
-  /// Where a durable or pending entry's payload lies: known from append on. Errors: not_found (released).
+  /// Where a durable or pending entry's payload lies: known from append on, but for `flush_bytes`, which is 0 until the
+  /// entry's flush is full or being written. Errors: not_found (released, or replaced).
   Result<JournalPosition> position(GroupId group, LogIndex index) const;
   /// Reads a payload back (from the flush buffer while that lives, else from the file, CRC checked).
-  /// Errors: not_found, io_error, corrupt.
+  /// `done` may be called before this returns. Errors: not_found, io_error, corrupt.
   void read(const JournalPosition& position, UniqueFunction<void(Result<SharedBytes>)> done);
 
   /// A durable checkpoint of `group` covers everything up to `index`: the journal need not keep it.
@@ -154,10 +168,15 @@ class Journal {
   /// Bytes that can still be appended before capacity is reached.
   std::uint64_t append_room() const;
   const JournalOptions& options() const;
+  /// Random, the same in all files of this journal, for as long as it has any; 0 before the first start(). A checkpoint
+  /// keeps it to tell whose positions it names.
+  std::uint64_t id() const;
+  /// Frees pooled flush buffers that nobody uses: for an idle shard.
+  void trim_memory();
 
  private:
   class Impl;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;  // completions hold it while they run
 };
 
 }  // namespace sluice::storage
