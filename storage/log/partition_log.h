@@ -6,8 +6,12 @@
 //   DIR/BASE.index  sparse (offset -> position) and (time -> offset); rebuilt when missing or bad (index_format.h)
 //
 // Invariants: append() asserts base offset == end_offset(); data not yet spilled is never evicted; nothing above
-// `synced()` is promised to survive a crash (the journal has it). Files are opened on demand through a FilePool shared by the shard's logs, so
-// an idle partition costs no file descriptor.
+// what a sync() returned is promised to survive a crash (the journal has it). Files are opened on demand through a
+// FilePool shared by the shard's logs, so an idle partition costs no file descriptor.
+// Callbacks: a `done` is called once, from the disk's poll, or inside the call that takes it when no disk is needed
+// (data in memory, nothing to do, an error known at once). When the log is destroyed the `done`s of what is under way are
+// destroyed without being called, and the operations end by themselves; let a spill end first if the directory is to
+// be used again.
 // Thread safety: one shard's thread. Owner: Replica (broker/shard).
 #pragma once
 
@@ -92,6 +96,8 @@ class PartitionLog {
   /// result at the end. Errors: offset_out_of_range, corrupt, io_error: this partition's alone.
   void read(Offset offset, std::size_t max_bytes, Offset limit, UniqueFunction<void(Result<LogRead>)> done);
   /// The first record at or after `timestamp_ms` in [start, limit), exactly (decompressing where needed); nullopt: none.
+  /// Batches are believed what they say of their largest time; one whose CRC holds but whose records can't be decoded
+  /// counts as one record at its base offset with that time. Errors: corrupt, io_error.
   void find_time(std::int64_t timestamp_ms, Offset limit, UniqueFunction<void(Result<std::optional<TimeMatch>>)> done);
   /// The record with the largest timestamp (the first of equals); nullopt when empty.
   void find_max_time(Offset limit, UniqueFunction<void(Result<std::optional<TimeMatch>>)> done);
@@ -100,22 +106,25 @@ class PartitionLog {
   /// Errors: no_space (nothing is lost: call again later), io_error (fatal to the process).
   void spill(UniqueFunction<void(Result<void>)> done);
   bool spilling() const;
-  /// Syncs every segment written since the last sync, and the directory where files were made. What `state` returned in
-  /// `done` describes is then durable: everything spilled when sync() was called.
+  /// Syncs every segment written since the last sync, and the directory (and its parent, which must be durable itself)
+  /// where files were made. What the state in `done` describes is then durable: everything spilled when sync() began.
+  /// A sync asked for while one is under way begins when that ends.
   void sync(UniqueFunction<void(Result<LogState>)> done);
   bool needs_sync() const;
   /// The state as of what is spilled now.
   LogState spilled_state() const;
 
-  /// Moves the start; whole segments below it become garbage, which remove_garbage() unlinks: only after a durable
-  /// checkpoint contains the new start.
+  /// Moves the start (never back); whole segments below it become garbage, which remove_garbage() unlinks: only after a
+  /// durable checkpoint contains the new start. A start at the end of a log that is spilled frees the active one too:
+  /// its state then has no segments.
   void advance_start(Offset start);
   bool has_garbage() const;
   void remove_garbage(UniqueFunction<void(Result<void>)> done);
-  /// Unlinks all files and the directory, of a deleted partition.
+  /// Unlinks all files and the directory, of a deleted partition, once what is under way has ended. Everything asked for
+  /// from now on fails with not_found.
   void remove_all(UniqueFunction<void(Result<void>)> done);
 
-  /// For retention: the sealed segments oldest first, and the active one last.
+  /// For retention: the sealed segments oldest first, and the active one last, with what is not yet spilled.
   struct SegmentInfo {
     Offset base;
     Offset next;                      ///< base of the following one, or end_offset()
@@ -124,7 +133,7 @@ class PartitionLog {
   };
   std::vector<SegmentInfo> segments() const;
 
-  /// Drops spilled batches from memory (an idle shard frees its tails).
+  /// Drops spilled batches from memory (an idle shard frees its tails), and writes the index entries held back.
   void drop_tail();
 
  private:

@@ -1,0 +1,138 @@
+#include "storage/log/file_pool.h"
+
+#include <utility>
+
+#include "protocol/base/check.h"
+#include "storage/log/partition_log.h"
+
+namespace sluice::storage {
+
+std::shared_ptr<FilePool> make_file_pool(Disk& disk, std::size_t max_open_files) {
+  return std::make_shared<FilePool>(disk, max_open_files);
+}
+
+FilePool::Lease& FilePool::Lease::operator=(Lease&& other) noexcept {
+  if (this != &other) {
+    drop();
+    pool_ = std::move(other.pool_);
+    entry_ = other.entry_;
+  }
+  return *this;
+}
+
+File& FilePool::Lease::file() const {
+  CHECK(pool_ != nullptr, "a released lease is used");
+  return *entry_->file;
+}
+
+void FilePool::Lease::drop() {
+  if (const auto pool = std::move(pool_)) pool->unpin(entry_);
+}
+
+void FilePool::Lease::release() {
+  if (const auto pool = std::move(pool_)) {
+    pool->unpin(entry_);
+    pool->serve_waiters();
+  }
+}
+
+FilePool::FilePool(Disk& disk, std::size_t max_open_files) : disk_(disk), max_open_files_(max_open_files) {
+  CHECK(max_open_files > 0);
+}
+
+void FilePool::acquire(std::string path, bool create, std::shared_ptr<const bool> alive, Acquired acquired) {
+  Waiter waiter{std::move(path), create, std::move(alive), std::move(acquired)};
+  serve_waiters();
+  if (!waiters_.empty() || !try_acquire(waiter)) waiters_.push_back(std::move(waiter));
+}
+
+bool FilePool::try_acquire(Waiter& waiter) {
+  if (!*waiter.alive) return true;
+  auto found = by_path_.find(waiter.path);
+  if (found == by_path_.end()) {
+    if (!make_room()) return false;
+    auto file = disk_.open(waiter.path, {.create = waiter.create, .writable = true});
+    if (!file) {
+      waiter.acquired(fail(std::move(file.error())));
+      return true;
+    }
+    open_.push_front({waiter.path, std::move(*file)});
+    found = by_path_.emplace(open_.front().path, open_.begin()).first;
+  }
+  const auto entry = found->second;
+  open_.splice(open_.begin(), open_, entry);
+  ++entry->leases;
+  waiter.acquired(Lease(shared_from_this(), entry));
+  return true;
+}
+
+bool FilePool::make_room() {
+  if (open_.size() < max_open_files_) return true;
+  for (auto entry = open_.end(); entry != open_.begin();) {
+    --entry;
+    if (entry->leases == 0) {
+      close(entry);
+      return true;
+    }
+  }
+  return false;
+}
+
+void FilePool::close(std::list<Entry>::iterator entry) {
+  CHECK(entry->leases == 0);
+  if (!entry->forgotten) by_path_.erase(entry->path);
+  open_.erase(entry);
+}
+
+void FilePool::unpin(std::list<Entry>::iterator entry) {
+  CHECK(entry->leases > 0);
+  if (--entry->leases == 0 && entry->forgotten) close(entry);
+}
+
+/// A waiter's callback may end its own lease: that call finds it gone from the queue.
+void FilePool::serve_waiters() {
+  while (!waiters_.empty()) {
+    Waiter waiter = std::move(waiters_.front());
+    waiters_.pop_front();
+    if (!try_acquire(waiter)) {
+      waiters_.push_front(std::move(waiter));
+      return;
+    }
+  }
+}
+
+void FilePool::forget(const std::string& path) {
+  const auto found = by_path_.find(path);
+  if (found == by_path_.end()) return;
+  const auto entry = found->second;
+  by_path_.erase(found);
+  entry->forgotten = true;
+  if (entry->leases == 0) close(entry);
+}
+
+void FilePool::forget_directory(std::string_view directory) {
+  for (auto entry = open_.begin(); entry != open_.end();) {
+    const auto here = entry++;
+    const std::string_view path = here->path;
+    if (here->forgotten || path.size() <= directory.size() || path[directory.size()] != '/' ||
+        path.substr(0, directory.size()) != directory) {
+      continue;
+    }
+    by_path_.erase(path);
+    here->forgotten = true;
+    if (here->leases == 0) close(here);
+  }
+}
+
+AlignedBuffer FilePool::take_staging() {
+  if (staging_.empty()) return AlignedBuffer(kStagingBytes);
+  AlignedBuffer buffer = std::move(staging_.back());
+  staging_.pop_back();
+  return buffer;
+}
+
+void FilePool::return_staging(AlignedBuffer buffer) {
+  if (staging_.size() < kIdleStaging) staging_.push_back(std::move(buffer));
+}
+
+}  // namespace sluice::storage

@@ -1,0 +1,104 @@
+// The open files of a shard's logs. A lease pins one file while an operation on it is under way; files without a lease
+// stay open until the bound is reached, then the least recently used one is closed.
+//
+// Invariants: never more than `max_open_files` files are open; a leased file is never closed. When all are leased, who
+// asks for another waits its turn, so an operation holds at most one lease at a time and never waits while it holds
+// one. Also keeps the shard's loaded indexes (IndexCache) and staging buffers, which share its lifetime.
+// Thread safety: one shard's thread. Owner: the shard; logs and operations under way share it. The Disk outlives it.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <list>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "protocol/base/error.h"
+#include "protocol/base/unique_function.h"
+#include "storage/io/disk.h"
+#include "storage/log/index_cache.h"
+
+namespace sluice::storage {
+
+class FilePool : public std::enable_shared_from_this<FilePool> {
+  struct Entry;
+
+ public:
+  /// Pins an open file; move-only. Operations end with release(), which lets the next one in. A lease that is merely
+  /// destroyed belongs to a disk that drops its callbacks: then nobody is called.
+  class Lease {
+   public:
+    Lease() = default;
+    Lease(Lease&& other) noexcept = default;
+    Lease& operator=(Lease&& other) noexcept;
+    ~Lease() { drop(); }
+    File& file() const;
+    void release();
+
+   private:
+    friend class FilePool;
+    Lease(std::shared_ptr<FilePool> pool, std::list<Entry>::iterator entry)
+        : pool_(std::move(pool)), entry_(entry) {}
+    void drop();
+    std::shared_ptr<FilePool> pool_;
+    std::list<Entry>::iterator entry_;
+  };
+  using Acquired = UniqueFunction<void(Result<Lease>)>;
+
+  FilePool(Disk& disk, std::size_t max_open_files);
+
+  Disk& disk() { return disk_; }
+  IndexCache& indexes() { return indexes_; }
+
+  /// Opens `path` for reading and writing, or finds it open. `acquired` is called at once where possible, else when
+  /// another lease ends; it is dropped, uncalled, if `*alive` has become false by then.
+  /// Errors: as Disk::open.
+  void acquire(std::string path, bool create, std::shared_ptr<const bool> alive, Acquired acquired);
+  /// Closes `path` now, or when its last lease ends; the next acquire() opens the name anew.
+  void forget(const std::string& path);
+  /// The same for all files in `directory`.
+  void forget_directory(std::string_view directory);
+
+  std::size_t open_files() const { return open_.size(); }
+  std::size_t max_open_files() const { return max_open_files_; }
+
+  /// A buffer of kStagingBytes for coalescing small batches into one write. Up to kIdleStaging are kept for reuse.
+  static constexpr std::size_t kStagingBytes = std::size_t{1} << 20;
+  AlignedBuffer take_staging();
+  void return_staging(AlignedBuffer buffer);
+
+ private:
+  static constexpr std::size_t kIdleStaging = 2;
+  struct Entry {
+    std::string path;
+    std::unique_ptr<File> file;
+    std::size_t leases = 0;
+    bool forgotten = false;
+  };
+  struct Waiter {
+    std::string path;
+    bool create = false;
+    std::shared_ptr<const bool> alive;
+    Acquired acquired;
+  };
+
+  /// False: all files are leased.
+  bool make_room();
+  void close(std::list<Entry>::iterator entry);
+  void unpin(std::list<Entry>::iterator entry);
+  void serve_waiters();
+  bool try_acquire(Waiter& waiter);
+
+  Disk& disk_;
+  std::size_t max_open_files_;
+  std::list<Entry> open_;  ///< most recently used first
+  std::unordered_map<std::string_view, std::list<Entry>::iterator> by_path_;  ///< of those not forgotten
+  std::deque<Waiter> waiters_;
+  std::vector<AlignedBuffer> staging_;
+  IndexCache indexes_;
+};
+
+}  // namespace sluice::storage
