@@ -3,8 +3,8 @@
 //
 // Rows of `_cluster` (values are Protobuf, cluster.proto):
 //   topic/NAME       TopicRow
-//   epoch_floor      EpochFloorRow   every new partition's leader epoch begins above it
-//   producer_ids     ProducerIdsRow  the next producer id that was not given to any node
+//   epoch_floor      NumberRow       every new partition's leader epoch begins above it; fits an int32
+//   producer_ids     NumberRow       the next producer id that was not given to any node
 //   node/ID          NodeRow         its advertised addresses
 #pragma once
 
@@ -25,6 +25,8 @@ inline constexpr std::string_view kClusterTable = "_cluster";
 inline constexpr std::string_view kEpochFloorKey = "epoch_floor";
 inline constexpr std::string_view kProducerIdsKey = "producer_ids";
 inline constexpr GroupId kControllerGroup{0};
+inline constexpr std::size_t kMaxTopicNameSize = 249;
+inline constexpr std::size_t kMaxPartitionsOfTopic = 40'000;  ///< its row must fit into a table's largest row
 
 enum class TopicPhase : std::uint8_t { creating = 1, live = 2, deleting = 3 };
 
@@ -53,16 +55,17 @@ struct NodeInfo {
   NodeId id;
   std::string kafka_host;
   int kafka_port = 0;
+  friend bool operator==(const NodeInfo&, const NodeInfo&) = default;
 };
 std::string node_row_key(NodeId id);
 std::string encode_node_row(const NodeInfo& node);
 Result<NodeInfo> decode_node_row(std::string_view value);
 
-std::string encode_number_row(std::int64_t value);  ///< epoch_floor, producer_ids
+std::string encode_number_row(std::int64_t value);  ///< epoch_floor, producer_ids; >= 0
 Result<std::int64_t> decode_number_row(std::string_view value);
 
 struct GroupLeadership {
-  NodeId leader;   ///< 0 = unknown
+  NodeId leader;  ///< 0 = unknown
   Term term;
   bool ready = false;  ///< leads here, past its barrier
 };
@@ -83,20 +86,29 @@ class ClusterView {
   GroupLeadership leadership(GroupId group) const;
   const std::map<GroupId, GroupLeadership>& groups() const { return groups_; }
   std::size_t partition_count() const { return partition_count_; }  ///< of all topics
+  std::size_t partitions_in(GroupId group) const;
   std::int64_t epoch_floor() const { return epoch_floor_; }
   std::uint64_t epoch_floor_revision() const { return epoch_floor_revision_; }
 
  private:
+  Result<void> apply_topic(std::string_view name, std::optional<std::string_view> value, std::uint64_t revision);
+  Result<void> apply_node(std::string_view key, std::optional<std::string_view> value);
+  void forget_topic(std::string_view name);
+  void count_partitions(const TopicInfo& topic, bool more);
+
   std::map<std::string, TopicInfo, std::less<>> topics_;
   std::map<TopicId, std::string> names_by_id_;
   std::map<NodeId, NodeInfo> nodes_;
   std::map<GroupId, GroupLeadership> groups_;
+  std::map<GroupId, std::size_t> partitions_by_group_;  ///< those with none are absent
   std::size_t partition_count_ = 0;
   std::int64_t epoch_floor_ = 0;
   std::uint64_t epoch_floor_revision_ = 0;
 };
 
-/// Chooses groups for `count` new partitions: those with the fewest partitions first, ties by id; never the controller.
+/// Chooses groups for `count` new partitions among those whose leadership was ever told: each goes to the one with the
+/// fewest partitions then, ties by id; never the controller. Empty where there is no group. O(groups + count log
+/// groups).
 std::vector<GroupId> place_partitions(const ClusterView& view, std::size_t count);
 
 }  // namespace sluice::broker

@@ -114,7 +114,8 @@ template <class Message>
 Result<Command> decode_as(ByteSpan body) {
   Message message;
   if (!message.ParseFromArray(body.data(), static_cast<int>(body.size()))) {
-    return fail(Errc::malformed, fmt::format("a command's body of {} bytes is not the message of its kind", body.size()));
+    return fail(Errc::malformed,
+                fmt::format("a command's body of {} bytes is not the message of its kind", body.size()));
   }
   return decode(message);
 }

@@ -97,14 +97,17 @@ Result<EntryReader> EntryReader::open(ByteSpan payload) {
   reader.payload_ = payload;
   reader.left_ = in.le<std::uint32_t>();
   reader.group_time_ms_ = in.le<std::int64_t>();
-  if (in.failed()) return fail(Errc::malformed, fmt::format("an entry of {} bytes is shorter than its header", payload.size()));
+  if (in.failed())
+    return fail(Errc::malformed, fmt::format("an entry of {} bytes is shorter than its header", payload.size()));
   if (version && *version != kVersion) {
-    return fail(Errc::unsupported, fmt::format("an entry has version {}, and this build reads version {}: run a newer one",
-                                               *version, kVersion));
+    return fail(
+        Errc::unsupported,
+        fmt::format("an entry has version {}, and this build reads version {}: run a newer one", *version, kVersion));
   }
   if (!version) return fail(Errc::malformed, "an entry's reserved bytes are not zero");
   if (reader.left_ == 0 || reader.left_ > in.remaining() / kCommandHeaderSize) {
-    return fail(Errc::malformed, fmt::format("an entry of {} bytes can't hold {} commands", payload.size(), reader.left_));
+    return fail(Errc::malformed,
+                fmt::format("an entry of {} bytes can't hold {} commands", payload.size(), reader.left_));
   }
   return reader;
 }

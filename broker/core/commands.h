@@ -42,8 +42,8 @@ enum class CommandKind : std::uint8_t {
 /// A batch at its place. The batch's own base offset says where.
 struct AppendCommand {
   PartitionId partition;
-  ByteSpan batch;               ///< a view into the entry's payload
-  std::size_t batch_offset = 0; ///< of it within the payload, for slicing
+  ByteSpan batch;                ///< a view into the entry's payload
+  std::size_t batch_offset = 0;  ///< of it within the payload, for slicing
 };
 /// Idempotent: a partition that exists already is left as it is.
 struct CreatePartitionCommand {

@@ -30,8 +30,9 @@ class EpochHistory {
     LeaderEpoch epoch;
     Offset end_offset;
   };
-  /// The largest known epoch <= `asked` and where it ended, in a log that ends at `log_end` and whose leader is in epoch
-  /// `current`. Below the oldest known: `asked` itself and where the oldest known began. nullopt: undefined or future.
+  /// The largest known epoch <= `asked` and where it ended, in a log that ends at `log_end` and whose leader is in
+  /// epoch `current`. Below the oldest known: `asked` itself and where the oldest known began. nullopt: undefined or
+  /// future.
   std::optional<End> end_of(LeaderEpoch asked, LeaderEpoch current, Offset log_end) const;
 
   std::span<const EpochStart> entries() const { return entries_; }

@@ -44,9 +44,9 @@ Result<ProducerState> load_producer(const pb::Producer& from, Offset log_end) {
     batches[i] = {stored.first_sequence(), stored.last_sequence(), Offset(stored.base_offset())};
     if (stored.first_sequence() < 0 || stored.last_sequence() < 0 || stored.base_offset() < least_offset ||
         stored.base_offset() > log_end.value - batches[i].records()) {
-      return malformed(fmt::format("producer {} has a batch of sequences {} to {} at offset {}, where the log ends at {}",
-                                   from.id(), stored.first_sequence(), stored.last_sequence(), stored.base_offset(),
-                                   log_end.value));
+      return malformed(
+          fmt::format("producer {} has a batch of sequences {} to {} at offset {}, where the log ends at {}", from.id(),
+                      stored.first_sequence(), stored.last_sequence(), stored.base_offset(), log_end.value));
     }
     least_offset = stored.base_offset() + batches[i].records();
   }

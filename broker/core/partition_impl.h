@@ -44,9 +44,9 @@ struct PartitionState::Impl {
   std::shared_ptr<ProducerBudget> budget;
   Offset start, end, speculative_end;
   EpochHistory epochs;
-  std::int64_t oldest_producer_ms = 0;      ///< a lower bound; meaningless without producers
-  std::unique_ptr<ProducerMap> producers;   ///< applied; nullptr until there is one
-  std::unique_ptr<PendingMap> pending;      ///< nullptr until there is one
+  std::int64_t oldest_producer_ms = 0;     ///< a lower bound; meaningless without producers
+  std::unique_ptr<ProducerMap> producers;  ///< applied; nullptr until there is one
+  std::unique_ptr<PendingMap> pending;     ///< nullptr until there is one
 };
 
 }  // namespace sluice::broker

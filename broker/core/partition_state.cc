@@ -129,15 +129,17 @@ Verdict PartitionState::check(const BatchHeader& header) const {
   if (header.idempotent()) {
     const ProducerState* known = impl_->latest(header.producer_id);
     if (!known && impl_->budget->full()) {
-      return refused(Errc::busy, fmt::format("{} producers are remembered on this node, which is its limit: producer {} "
-                                             "must wait until idle ones expire",
-                                             impl_->budget->max(), header.producer_id.value));
+      return refused(Errc::busy,
+                     fmt::format("{} producers are remembered on this node, which is its limit: producer {} "
+                                 "must wait until idle ones expire",
+                                 impl_->budget->max(), header.producer_id.value));
     }
     const ProducerState::Verdict match = known ? known->match(header) : ProducerState::Verdict{};
     switch (match.match) {
       case ProducerState::Match::next: break;
       case ProducerState::Match::remembered:
-        return {match.base_offset < impl_->end ? Outcome::duplicate : Outcome::duplicate_pending, match.base_offset, {}};
+        return {
+            match.base_offset < impl_->end ? Outcome::duplicate : Outcome::duplicate_pending, match.base_offset, {}};
       case ProducerState::Match::forgotten:
         return refused(Errc::duplicate_sequence, sequence_text(impl_->id, header) +
                                                      ", which were appended before, too long ago to tell their offset");
@@ -151,9 +153,9 @@ Verdict PartitionState::check(const BatchHeader& header) const {
     }
   }
   if (header.size_bytes > impl_->settings.max_message_bytes) {
-    return refused(Errc::too_large, fmt::format("a batch of {} bytes is larger than max.message.bytes of {}, which is {}",
-                                                header.size_bytes, impl_->id.text(),
-                                                impl_->settings.max_message_bytes));
+    return refused(Errc::too_large,
+                   fmt::format("a batch of {} bytes is larger than max.message.bytes of {}, which is {}",
+                               header.size_bytes, impl_->id.text(), impl_->settings.max_message_bytes));
   }
   return {Outcome::append, impl_->speculative_end, {}};
 }
@@ -183,10 +185,11 @@ void PartitionState::discard_speculation() { impl_->discard(); }
 
 Result<void> PartitionState::apply_append(const BatchHeader& header, std::int64_t group_time_ms) {
   const auto broken = [&](std::string_view what) {
-    return fail(Errc::internal,
-                fmt::format("{}: a committed batch at offset {} with leader epoch {} and last offset delta {} {} (log end {})",
-                            impl_->id.text(), header.base_offset.value, header.leader_epoch.value,
-                            header.last_offset_delta, what, impl_->end.value));
+    return fail(
+        Errc::internal,
+        fmt::format("{}: a committed batch at offset {} with leader epoch {} and last offset delta {} {} (log end {})",
+                    impl_->id.text(), header.base_offset.value, header.leader_epoch.value, header.last_offset_delta,
+                    what, impl_->end.value));
   };
   constexpr std::int64_t kMostOffset = std::numeric_limits<std::int64_t>::max();
   if (header.base_offset != impl_->end) return broken("does not begin at the end of the log");
@@ -213,8 +216,8 @@ void PartitionState::apply_settings(TopicSettings settings) { impl_->settings = 
 
 void PartitionState::apply_expire_producers(std::int64_t idle_since_ms) {
   if (!impl_->producers || impl_->producers->empty() || impl_->oldest_producer_ms >= idle_since_ms) return;
-  const std::size_t gone = std::erase_if(
-      *impl_->producers, [&](const auto& entry) { return entry.second.last_write_ms() < idle_since_ms; });
+  const std::size_t gone =
+      std::erase_if(*impl_->producers, [&](const auto& entry) { return entry.second.last_write_ms() < idle_since_ms; });
   impl_->budget->remove(gone);
   if (impl_->producers->empty()) {
     impl_->producers.reset();

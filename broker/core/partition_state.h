@@ -2,8 +2,10 @@
 //
 // Two layers:
 //  - applied: start and end offset, producers, leader epochs; changed by apply_*() only, the same on every replica;
-//  - speculative: what the leader has submitted and not yet seen applied: its own end offset and producer states. Never shown
-//    to a reader; discard_speculation() on losing leadership, so that it is empty when a leader begins behind its barrier.
+//  - speculative: what the leader has submitted and not yet seen applied: its own end offset and producer states. Never
+//  shown
+//    to a reader; discard_speculation() on losing leadership, so that it is empty when a leader begins behind its
+//    barrier.
 // Invariants: applied end <= speculative end; apply_append() is told exactly the batches that were submitted, in order.
 // Owner: Replica (broker/shard). Kafka's rules for idempotent producers; sequences wrap from INT32_MAX to 0.
 #pragma once
@@ -25,7 +27,8 @@ namespace sluice::broker {
 
 class PartitionState {
  public:
-  PartitionState(PartitionId id, LeaderEpoch epoch_base, TopicSettings settings, std::shared_ptr<ProducerBudget> producers);
+  PartitionState(PartitionId id, LeaderEpoch epoch_base, TopicSettings settings,
+                 std::shared_ptr<ProducerBudget> producers);
   ~PartitionState();
   PartitionState(PartitionState&&) noexcept;
   PartitionState& operator=(PartitionState&&) noexcept;
@@ -39,10 +42,10 @@ class PartitionState {
   // ---- Leader: speculation ----
 
   enum class Outcome : std::uint8_t {
-    append,               ///< take it: call submitted() with the batch at `offset`
-    duplicate,            ///< applied before at `offset`: acknowledge with that
-    duplicate_pending,    ///< submitted before at `offset` and not applied yet: share that one's outcome
-    refused,              ///< see `error`
+    append,             ///< take it: call submitted() with the batch at `offset`
+    duplicate,          ///< applied before at `offset`: acknowledge with that
+    duplicate_pending,  ///< submitted before at `offset` and not applied yet: share that one's outcome
+    refused,            ///< see `error`
   };
   struct Verdict {
     Outcome outcome = Outcome::refused;
@@ -58,8 +61,9 @@ class PartitionState {
 
   // ---- Every replica: apply ----
 
-  /// Takes a committed batch; its base offset must be end_offset(), and its leader epoch (stamped by its leader) neither
-  /// below epoch_base() nor below an earlier batch's. Errors: internal when that does not hold: the group stops.
+  /// Takes a committed batch; its base offset must be end_offset(), and its leader epoch (stamped by its leader)
+  /// neither below epoch_base() nor below an earlier batch's. Errors: internal when that does not hold: the group
+  /// stops.
   Result<void> apply_append(const BatchHeader& header, std::int64_t group_time_ms);
   /// Returns whether the start moved. A start beyond the end is cut to the end.
   bool apply_advance_start(Offset start);
@@ -72,8 +76,8 @@ class PartitionState {
   /// A lower bound for the group time at which the longest idle producer last wrote; nullopt: none.
   std::optional<std::int64_t> oldest_producer_ms() const;
 
-  /// OffsetForLeaderEpoch: the largest known epoch <= `asked` and where it ends. nullopt: undefined or future. `current` is
-  /// the leader's epoch now.
+  /// OffsetForLeaderEpoch: the largest known epoch <= `asked` and where it ends. nullopt: undefined or future.
+  /// `current` is the leader's epoch now.
   struct EpochEnd {
     LeaderEpoch epoch;
     Offset end_offset;

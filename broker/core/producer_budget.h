@@ -1,7 +1,7 @@
-// Bounds the idempotent producers that are remembered over all partitions of a node. At the cap new producers wait (their
-// batches are answered `busy`) and none is evicted: an evicted one's retry would make a duplicate.
-// Invariant: used() is what all PartitionStates of the node hold; a producer that is committed is always counted, even
-// past the cap, since what the log says is not refused. Thread safety: any thread; the shards share one.
+// Bounds the idempotent producers that are remembered over all partitions of a node. At the cap new producers wait
+// (their batches are answered `busy`) and none is evicted: an evicted one's retry would make a duplicate. Invariant:
+// used() is what all PartitionStates of the node hold; a producer that is committed is always counted, even past the
+// cap, since what the log says is not refused. Thread safety: any thread; the shards share one.
 #pragma once
 
 #include <atomic>

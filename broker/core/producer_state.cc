@@ -17,8 +17,8 @@ ProducerState::Verdict ProducerState::match(const BatchHeader& header) const {
     }
   }
   if (header.base_sequence == expected_sequence()) return {Match::next, {}};
-  // Success is told for a forgotten batch only if all of it is known to have been appended: a producer whose first batch
-  // came at sequence 5 (its state had expired) must not have its sequence 4 taken for a duplicate.
+  // Success is told for a forgotten batch only if all of it is known to have been appended: a producer whose first
+  // batch came at sequence 5 (its state had expired) must not have its sequence 4 taken for a duplicate.
   const std::uint32_t first_back = sequence_distance(header.base_sequence, batches_[0].first_sequence);
   const std::uint32_t last_back = sequence_distance(last, batches_[0].first_sequence);
   const bool forgotten = first_back <= forgotten_ && last_back >= 1 && last_back <= first_back;

@@ -34,10 +34,10 @@ class ProducerState {
   };
 
   enum class Match : std::uint8_t {
-    next,         ///< follows the last batch, or opens a new epoch with sequence 0
-    remembered,   ///< is one of the last five batches: `base_offset` says where
-    forgotten,    ///< was appended in this epoch, before the last five batches
-    out_of_order, ///< neither: a gap, or a new epoch that does not begin at 0
+    next,          ///< follows the last batch, or opens a new epoch with sequence 0
+    remembered,    ///< is one of the last five batches: `base_offset` says where
+    forgotten,     ///< was appended in this epoch, before the last five batches
+    out_of_order,  ///< neither: a gap, or a new epoch that does not begin at 0
     old_epoch,
   };
   struct Verdict {
@@ -56,7 +56,8 @@ class ProducerState {
   std::int32_t expected_sequence() const;
   /// Oldest first.
   std::span<const Batch> batches() const { return {batches_.data(), count_}; }
-  /// How many sequences of this epoch were appended before the oldest remembered batch; not counted beyond kMaxForgotten.
+  /// How many sequences of this epoch were appended before the oldest remembered batch; not counted beyond
+  /// kMaxForgotten.
   std::uint32_t forgotten() const { return forgotten_; }
 
   /// From a checkpoint; 1 to kRemembered batches.

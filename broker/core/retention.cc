@@ -8,7 +8,8 @@ namespace {
 
 /// Whether the newest record is older than retention.ms; never where its time is not known.
 bool too_old(const TopicSettings& settings, const RetentionSegment& segment, std::int64_t group_time_ms) {
-  if (settings.retention_ms < 0 || segment.max_timestamp_ms < 0 || group_time_ms < segment.max_timestamp_ms) return false;
+  if (settings.retention_ms < 0 || segment.max_timestamp_ms < 0 || group_time_ms < segment.max_timestamp_ms)
+    return false;
   return group_time_ms - segment.max_timestamp_ms > settings.retention_ms;
 }
 

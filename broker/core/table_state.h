@@ -30,22 +30,26 @@ class TableState {
  public:
   explicit TableState(std::string name, TableLimits limits = {});
 
-  /// Applies all writes or none; returns the revision they got. Errors: busy when an expectation did not hold (the message
-  /// names the key and its revision now), limit_reached, too_large.
+  /// Applies all writes or none; returns the revision they got. Errors: busy when an expectation did not hold (the
+  /// message names the key and its revision now), limit_reached, too_large, invalid_argument (no rows, or one of them
+  /// twice).
   Result<std::uint64_t> apply(const WriteTableCommand& command);
 
   const std::string& name() const { return name_; }
   std::uint64_t revision() const { return revision_; }
   const TableRow* find(std::string_view key) const;
   const std::map<std::string, TableRow, std::less<>>& rows() const { return rows_; }
-  std::size_t bytes() const { return bytes_; }
+  std::size_t bytes() const { return bytes_; }  ///< of all keys and values
 
-  /// Rows as length-prefixed chunks of at most `chunk_bytes` (or one larger row), for the checkpoint.
+  /// Name, revision and rows as chunks of at most `chunk_bytes` (or one larger row), for the checkpoint; the format is
+  /// in table_state.proto.
   std::vector<std::string> encode(std::size_t chunk_bytes) const;
-  /// Errors: malformed, limit_reached.
+  /// Errors: malformed, unsupported (version), limit_reached.
   static Result<TableState> decode(const std::vector<std::string>& chunks, TableLimits limits = {});
 
  private:
+  Result<void> check(const WriteTableCommand& command) const;
+
   std::string name_;
   TableLimits limits_;
   std::map<std::string, TableRow, std::less<>> rows_;

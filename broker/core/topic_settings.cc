@@ -19,7 +19,8 @@ struct Range {
 constexpr std::int64_t kNoMost = std::numeric_limits<std::int64_t>::max();
 constexpr Range kRetention{-1, kNoMost};
 constexpr Range kSegment{static_cast<std::int64_t>(kMinSegmentBytes), static_cast<std::int64_t>(kMaxSegmentBytes)};
-constexpr Range kRawSegment{static_cast<std::int64_t>(kMinRawSegmentBytes), static_cast<std::int64_t>(kMaxSegmentBytes)};
+constexpr Range kRawSegment{static_cast<std::int64_t>(kMinRawSegmentBytes),
+                            static_cast<std::int64_t>(kMaxSegmentBytes)};
 constexpr Range kMessage{1, kMaxMaxMessageBytes};
 
 std::string range_text(const Range& range) {
@@ -33,8 +34,8 @@ std::string range_text(const Range& range) {
 tl::unexpected<Error> refused(std::string_view name, std::string_view value, std::string_view allowed) {
   constexpr std::size_t kShown = 100;
   const bool cut = value.size() > kShown;
-  return fail(Errc::config,
-              fmt::format("{} can't be '{}{}': allowed is {}", name, value.substr(0, kShown), cut ? "..." : "", allowed));
+  return fail(Errc::config, fmt::format("{} can't be '{}{}': allowed is {}", name, value.substr(0, kShown),
+                                        cut ? "..." : "", allowed));
 }
 
 Result<std::int64_t> parse_number(std::string_view name, std::string_view value, const Range& range) {

@@ -14,9 +14,9 @@
 namespace sluice::broker {
 
 inline constexpr std::uint64_t kMinSegmentBytes = 1ULL << 20;
-inline constexpr std::uint64_t kMaxSegmentBytes = 0x7fffffff;        ///< Kafka's type for it is an int32
-inline constexpr std::uint64_t kMinRawSegmentBytes = 16ULL << 10;    ///< in a TopicSettings filled in directly
-inline constexpr std::uint32_t kMaxMaxMessageBytes = 32U << 20;      ///< a batch must fit into a journal file
+inline constexpr std::uint64_t kMaxSegmentBytes = 0x7fffffff;      ///< Kafka's type for it is an int32
+inline constexpr std::uint64_t kMinRawSegmentBytes = 16ULL << 10;  ///< in a TopicSettings filled in directly
+inline constexpr std::uint32_t kMaxMaxMessageBytes = 32U << 20;    ///< a batch must fit into a journal file
 
 struct TopicSettings {
   std::int64_t retention_ms = 7LL * 24 * 3600 * 1000;  ///< retention.ms; -1 = no limit
@@ -27,9 +27,9 @@ struct TopicSettings {
   friend bool operator==(const TopicSettings&, const TopicSettings&) = default;
 };
 
-/// Sets one by Kafka's name; nullopt = back to the default. `cleanup.policy` (delete), `compression.type` (producer) and
-/// `min.insync.replicas` (1) are understood with the values that are true here. Errors: config, naming the setting, the
-/// value and what is allowed; unknown names are refused.
+/// Sets one by Kafka's name; nullopt = back to the default. `cleanup.policy` (delete), `compression.type` (producer)
+/// and `min.insync.replicas` (1) are understood with the values that are true here. Errors: config, naming the setting,
+/// the value and what is allowed; unknown names are refused.
 Result<void> set_topic_setting(TopicSettings& settings, std::string_view name, std::optional<std::string_view> value);
 
 /// Whether every value is in its range, down to kMinRawSegmentBytes: what decoded settings are held against.
