@@ -1,0 +1,25 @@
+// One function an API: bytes become the internal requests of broker/service/broker_api.h, and their outcomes replies.
+// Handlers decide nothing but codes, versions and what the protocol itself forbids. Owner: broker/listener.
+#pragma once
+
+#include "broker/listener/kafka_call.h"
+
+namespace sluice::broker {
+
+using Handler = void (*)(CallPtr call);
+
+/// The handler of a served API in that version, or nullptr. ApiVersions is served in every version: an unknown one is
+/// answered with those that are known.
+Handler find_handler(kafka::ApiKey api, std::int16_t version);
+
+void handle_produce(CallPtr call);
+void handle_fetch(CallPtr call);
+void handle_list_offsets(CallPtr call);
+void handle_metadata(CallPtr call);
+void handle_find_coordinator(CallPtr call);
+void handle_api_versions(CallPtr call);
+void handle_create_topics(CallPtr call);
+void handle_delete_topics(CallPtr call);
+void handle_init_producer_id(CallPtr call);
+
+}  // namespace sluice::broker

@@ -1,0 +1,178 @@
+// CreateTopics and DeleteTopics.
+#include <set>
+
+#include "broker/listener/handlers.h"
+#include "protocol/kafka/create_topics.h"
+#include "protocol/kafka/delete_topics.h"
+
+namespace sluice::broker {
+
+namespace {
+
+using kafka::ErrorCode;
+
+/// Where a setting's value comes from, in Kafka's numbers.
+enum ConfigSource : std::int8_t { kTopicConfig = 1, kDefaultConfig = 5 };
+
+struct Refusal {
+  ErrorCode code = ErrorCode::none;
+  std::string message;
+};
+
+/// Partitions assigned by hand must be 0, 1, 2 ... with replicas each.
+bool is_whole(const std::vector<kafka::CreatableReplicaAssignment>& assignments) {
+  std::set<std::int32_t> seen;
+  for (const kafka::CreatableReplicaAssignment& assignment : assignments) {
+    const std::set<NodeId> nodes(assignment.broker_ids.begin(), assignment.broker_ids.end());
+    if (nodes.empty() || nodes.size() != assignment.broker_ids.size()) return false;
+    seen.insert(assignment.partition_index.value);
+  }
+  return seen.size() == assignments.size() && *seen.begin() == 0 &&
+         *seen.rbegin() == static_cast<std::int32_t>(seen.size()) - 1;
+}
+
+/// The shapes that the protocol forbids, each of which has a code of its own.
+Refusal refusal_of(const kafka::CreatableTopic& topic, const ClusterView& cluster, bool repeated) {
+  if (repeated) return {ErrorCode::invalid_request, "the request names this topic twice"};
+  if (!topic.assignments.empty()) {
+    if (topic.num_partitions != -1 || topic.replication_factor != -1) {
+      return {ErrorCode::invalid_request, "with an assignment, partitions and replication factor must be -1"};
+    }
+    if (!is_whole(topic.assignments)) {
+      return {ErrorCode::invalid_replica_assignment, "an assignment names partitions 0, 1, 2 ... with distinct replicas"};
+    }
+    return {};
+  }
+  if (topic.num_partitions < -1 || topic.num_partitions == 0) {
+    return {ErrorCode::invalid_partitions, "the number of partitions must be at least 1, or -1 for the default"};
+  }
+  if (topic.replication_factor < -1 || topic.replication_factor == 0) {
+    return {ErrorCode::invalid_replication_factor, "the replication factor must be at least 1, or -1 for the default"};
+  }
+  const std::size_t nodes = cluster.nodes().size();
+  if (topic.replication_factor > 0 && static_cast<std::size_t>(topic.replication_factor) > nodes && nodes > 0) {
+    return {ErrorCode::invalid_replication_factor,
+            fmt::format("replication factor {} is more than the {} nodes there are", topic.replication_factor, nodes)};
+  }
+  return {};
+}
+
+CreateTopicRequest to_internal(const kafka::CreatableTopic& topic, bool validate_only) {
+  CreateTopicRequest work;
+  work.name = topic.name;
+  work.partitions = topic.num_partitions;
+  work.replication_factor = topic.replication_factor;
+  work.validate_only = validate_only;
+  for (const kafka::CreatableReplicaAssignment& assignment : topic.assignments) {
+    auto& [partition, nodes] = work.assignments.emplace_back();
+    partition = assignment.partition_index.value;
+    for (const NodeId node : assignment.broker_ids) nodes.push_back(node.value);
+  }
+  for (const kafka::CreatableTopicConfig& config : topic.configs) {
+    auto& [name, value] = work.settings.emplace_back();
+    name = config.name;
+    if (config.value) value.emplace(*config.value);
+  }
+  return work;
+}
+
+void fill_in(kafka::CreatedTopic& entry, const CreateTopicResult& result, const KafkaCall& call) {
+  if (result.error) {
+    entry.error_code = call.code(*result.error);
+    entry.error_message = result.error->message;
+    return;
+  }
+  entry.topic_id = result.topic.id;
+  entry.num_partitions = static_cast<std::int32_t>(result.topic.partitions.size());
+  entry.replication_factor = result.topic.replication_factor;
+  for (TopicSettingText& setting : describe_topic_settings(result.topic.settings)) {
+    kafka::CreatedTopicConfig& config = entry.configs->emplace_back();
+    config.name = std::move(setting.name);
+    config.value = std::move(setting.value);
+    config.config_source = setting.is_default ? kDefaultConfig : kTopicConfig;
+  }
+}
+
+TopicRef to_ref(const kafka::DeleteTopicState& state) {
+  return {state.name ? std::string(*state.name) : std::string(), state.topic_id};
+}
+
+}  // namespace
+
+void handle_create_topics(CallPtr call) {
+  const auto request = call->decode<kafka::CreateTopicsRequest>();
+  if (!request) return;
+  BrokerApi& broker = call->broker();
+  std::multiset<std::string_view> names;
+  for (const kafka::CreatableTopic& topic : request->topics) names.insert(topic.name);
+  kafka::CreateTopicsResponse response;
+  std::vector<CreateTopicRequest> work;
+  for (const kafka::CreatableTopic& topic : request->topics) {
+    kafka::CreatedTopic& entry = response.topics.emplace_back();
+    entry.name = topic.name;
+    entry.configs.emplace();
+    Refusal refusal = refusal_of(topic, broker.cluster(), names.count(topic.name) > 1);
+    if (refusal.code == ErrorCode::none) {
+      work.push_back(to_internal(topic, request->validate_only));
+    } else {
+      entry.error_code = refusal.code;
+      entry.error_message = std::move(refusal.message);
+    }
+  }
+  if (work.empty()) return call->reply(response);
+  const Millis timeout = call->bounded_wait(request->timeout_ms);
+  broker.create_topics(
+      std::move(work), timeout,
+      [call = std::move(call), response = std::move(response)](std::vector<CreateTopicResult> results) mutable {
+        std::size_t next = 0;
+        for (kafka::CreatedTopic& entry : response.topics) {
+          if (entry.error_code != ErrorCode::none) continue;
+          CHECK(next < results.size(), "one result a topic");
+          fill_in(entry, results[next++], *call);
+        }
+        call->reply(response);
+      });
+}
+
+void handle_delete_topics(CallPtr call) {
+  const auto request = call->decode<kafka::DeleteTopicsRequest>();
+  if (!request) return;
+  kafka::DeleteTopicsResponse response;
+  std::vector<TopicRef> work;
+  const auto add = [&](TopicRef ref) {
+    kafka::DeletableTopicResult& entry = response.responses.emplace_back();
+    if (!ref.name.empty()) entry.name = ref.name;
+    entry.topic_id = ref.id;
+    if (ref.name.empty() == ref.id.is_zero()) {
+      entry.error_code = ErrorCode::invalid_request;
+      entry.error_message = "a topic is named either by its name or by its id";
+    } else {
+      work.push_back(std::move(ref));
+    }
+  };
+  for (const std::string_view name : request->topic_names) add({std::string(name), {}});
+  for (const kafka::DeleteTopicState& state : request->topics) add(to_ref(state));
+  if (work.empty()) return call->reply(response);
+  const Millis timeout = call->bounded_wait(request->timeout_ms);
+  BrokerApi& broker = call->broker();
+  broker.delete_topics(
+      std::move(work), timeout,
+      [call = std::move(call), response = std::move(response)](std::vector<DeleteTopicResult> results) mutable {
+        std::size_t next = 0;
+        for (kafka::DeletableTopicResult& entry : response.responses) {
+          if (entry.error_code != ErrorCode::none) continue;
+          CHECK(next < results.size(), "one result a topic");
+          DeleteTopicResult& result = results[next++];
+          if (result.error) {
+            entry.error_code = call->code(*result.error);
+            entry.error_message = result.error->message;
+          } else {
+            entry.name = std::move(result.name);
+            entry.topic_id = result.id;
+          }
+        }
+        call->reply(response);
+      });
+}
+
+}  // namespace sluice::broker

@@ -1,0 +1,100 @@
+// One request under way, as a handler sees it. The handler owns it, hands it on into the callback of its BrokerApi call,
+// and ends it with one of reply(), reply_nothing() and refuse().
+// Invariants: the frame lives as long as the call, so views into it stay good until the reply is encoded. The
+// connection may be gone by then; the reply then goes nowhere. Thread safety: the shard's thread.
+// Owner: broker/listener.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "broker/listener/kafka_settings.h"
+#include "broker/service/broker_api.h"
+#include "protocol/kafka/codec.h"
+#include "protocol/kafka/error_codes.h"
+
+namespace sluice::broker {
+
+/// Where a call's outcome goes: the connection that it came from.
+class ReplySink {
+ public:
+  virtual ~ReplySink() = default;
+  /// The answer to request number `sequence`; an empty frame means that none is sent.
+  virtual void complete(std::uint64_t sequence, kafka::EncodedFrame frame) = 0;
+  /// Closes the connection with one warning that says why.
+  virtual void refuse(const std::string& reason) = 0;
+  /// Closes the connection as the protocol wants it where it has no other way to tell of an error.
+  virtual void hang_up(const std::string& reason) = 0;
+};
+
+class KafkaCall {
+ public:
+  KafkaCall(std::weak_ptr<ReplySink> sink, std::uint64_t sequence, BrokerApi& broker, const KafkaSettings& settings,
+            SharedBytes frame, const kafka::Request& request)
+      : sink_(std::move(sink)),
+        sequence_(sequence),
+        broker_(broker),
+        settings_(settings),
+        frame_(std::move(frame)),
+        request_(request) {}
+
+  BrokerApi& broker() { return broker_; }
+  const KafkaSettings& settings() const { return settings_; }
+  const SharedBytes& frame() const { return frame_; }
+  kafka::ApiKey api() const { return request_.header.api_key; }
+  std::int16_t version() const { return request_.header.api_version; }
+  /// `api` and `version` as they stand in log lines.
+  std::string name() const;
+
+  /// The request's body; none if it is malformed, and then the connection is closed already.
+  template <class Message>
+  std::optional<Message> decode() {
+    Result<Message> message = kafka::decode<Message>(request_.body, version());
+    if (message) return std::move(*message);
+    refuse_text(message.error().message);
+    return std::nullopt;
+  }
+
+  template <class Response>
+  void reply(const Response& response) {
+    reply(response, version());
+  }
+  template <class Response>
+  void reply(const Response& response, std::int16_t version) {
+    if (const auto sink = sink_.lock()) {
+      sink->complete(sequence_, kafka::encode_response(request_.header.correlation_id, version, response));
+    }
+  }
+  /// Ends a request that gets no reply.
+  void reply_nothing() {
+    if (const auto sink = sink_.lock()) sink->complete(sequence_, {});
+  }
+  /// The request can't be answered: closes the connection, with a warning that names the request.
+  void refuse(std::string_view reason);
+  void hang_up(const std::string& reason) {
+    if (const auto sink = sink_.lock()) sink->hang_up(name() + ": " + reason);
+  }
+
+  kafka::ErrorCode code(const Error& error) const { return kafka::to_kafka(error.code, api(), version()); }
+  /// A wait that the client chose, within bounds.
+  Millis bounded_wait(std::int32_t ms) const;
+
+ private:
+  void refuse_text(const std::string& reason) {
+    if (const auto sink = sink_.lock()) sink->refuse(reason);
+  }
+
+  std::weak_ptr<ReplySink> sink_;
+  std::uint64_t sequence_;
+  BrokerApi& broker_;
+  const KafkaSettings& settings_;
+  SharedBytes frame_;
+  kafka::Request request_;
+};
+
+using CallPtr = std::unique_ptr<KafkaCall>;
+
+}  // namespace sluice::broker

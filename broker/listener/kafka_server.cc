@@ -1,0 +1,83 @@
+#include "broker/listener/kafka_server.h"
+
+#include <utility>
+
+#include "protocol/base/log.h"
+
+namespace sluice::broker {
+
+KafkaServer::KafkaServer(BrokerApi& broker, Clock& clock, KafkaSettings settings)
+    : broker_(broker), clock_(clock), settings_(settings) {}
+
+KafkaServer::~KafkaServer() {
+  drained_ = nullptr;
+  listeners_.clear();
+  for (const auto& session : snapshot()) session->close();
+  clock_.cancel(sweep_timer_);
+  clock_.cancel(drain_timer_);
+}
+
+void KafkaServer::listen(std::unique_ptr<Listener> listener) {
+  Listener& started = *listeners_.emplace_back(std::move(listener));
+  started.start([this](std::unique_ptr<Stream> stream) { accept(std::move(stream)); });
+  if (paused_) started.pause(true);
+}
+
+void KafkaServer::accept(std::unique_ptr<Stream> stream) {
+  if (draining_) return;
+  auto session = std::make_shared<KafkaSession>(std::move(stream), broker_, clock_, settings_,
+                                                [this](KafkaSession& closed) { forget(closed); });
+  sessions_.emplace(session.get(), session);
+  if (sweep_timer_ == 0) sweep_timer_ = clock_.call_after(settings_.sweep_interval, [this] { sweep(); });
+  pause_or_resume();
+  session->start();
+}
+
+void KafkaServer::forget(KafkaSession& session) {
+  sessions_.erase(&session);  // who called holds it until this call has returned
+  pause_or_resume();
+  if (draining_ && sessions_.empty()) finish_drain();
+}
+
+void KafkaServer::pause_or_resume() {
+  const bool full = sessions_.size() >= settings_.max_connections;
+  if (std::exchange(paused_, full) == full) return;
+  if (full) {
+    log_warn("{} Kafka connections are open on this shard; more will wait until some close", sessions_.size());
+  }
+  for (const auto& listener : listeners_) listener->pause(full);
+}
+
+void KafkaServer::sweep() {
+  sweep_timer_ = 0;
+  for (const auto& session : snapshot()) session->check_deadlines();
+  if (!sessions_.empty()) sweep_timer_ = clock_.call_after(settings_.sweep_interval, [this] { sweep(); });
+}
+
+void KafkaServer::drain(Nanos limit, UniqueFunction<void()> done) {
+  CHECK(!draining_, "a server is drained once");
+  draining_ = true;
+  drained_ = std::move(done);
+  listeners_.clear();
+  if (sessions_.empty()) return finish_drain();
+  drain_timer_ = clock_.call_after(limit, [this] {
+    log_info("{} Kafka connections still have requests under way: closing them", sessions_.size());
+    for (const auto& session : snapshot()) session->close();
+  });
+  for (const auto& session : snapshot()) session->drain();
+}
+
+void KafkaServer::finish_drain() {
+  if (!drained_) return;
+  clock_.cancel(drain_timer_);
+  drain_timer_ = clock_.call_after(Nanos(0), std::exchange(drained_, nullptr));
+}
+
+std::vector<std::shared_ptr<KafkaSession>> KafkaServer::snapshot() const {
+  std::vector<std::shared_ptr<KafkaSession>> all;
+  all.reserve(sessions_.size());
+  for (const auto& [key, session] : sessions_) all.push_back(session);
+  return all;
+}
+
+}  // namespace sluice::broker

@@ -1,0 +1,61 @@
+// A shard's Kafka listener: takes connections, owns their sessions, and ends them.
+// Invariants: at the connection limit listeners pause, so that more connections wait in the backlog. One timer looks
+// after the deadlines of all sessions, and only while there are any.
+// Thread safety: the shard's thread. Owner: broker/app. The BrokerApi and the Clock outlive it.
+#pragma once
+
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "broker/listener/kafka_session.h"
+#include "broker/listener/kafka_settings.h"
+#include "broker/net/stream.h"
+#include "broker/service/broker_api.h"
+#include "protocol/base/clock.h"
+
+namespace sluice::broker {
+
+class KafkaServer {
+ public:
+  KafkaServer(BrokerApi& broker, Clock& clock, KafkaSettings settings = {});
+  ~KafkaServer();
+  KafkaServer(const KafkaServer&) = delete;
+  KafkaServer& operator=(const KafkaServer&) = delete;
+
+  /// Serves the connections of one more listener, which is not started yet.
+  void listen(std::unique_ptr<Listener> listener);
+  /// Serves one connection.
+  void accept(std::unique_ptr<Stream> stream);
+
+  /// Stops accepting, lets the requests under way be answered, and closes; after `limit` it closes what is left. `done`
+  /// is called once, never inside this call.
+  void drain(Nanos limit, UniqueFunction<void()> done);
+
+  std::size_t session_count() const { return sessions_.size(); }
+  /// Calls `visit(const KafkaSession&)` for each, for tests and descriptions.
+  template <class Visit>
+  void for_each_session(Visit&& visit) const {
+    for (const auto& [key, session] : sessions_) visit(*session);
+  }
+
+ private:
+  void forget(KafkaSession& session);
+  void pause_or_resume();
+  void sweep();
+  void finish_drain();
+  std::vector<std::shared_ptr<KafkaSession>> snapshot() const;
+
+  BrokerApi& broker_;
+  Clock& clock_;
+  const KafkaSettings settings_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  std::unordered_map<KafkaSession*, std::shared_ptr<KafkaSession>> sessions_;
+  bool paused_ = false;
+  bool draining_ = false;
+  Clock::TimerId sweep_timer_ = 0;
+  Clock::TimerId drain_timer_ = 0;
+  UniqueFunction<void()> drained_;
+};
+
+}  // namespace sluice::broker

@@ -1,0 +1,205 @@
+#include "broker/listener/kafka_session.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "broker/listener/handlers.h"
+#include "protocol/base/log.h"
+
+namespace sluice::broker {
+
+namespace {
+
+/// A slow but honest sender of a large frame gets a second for each so many bytes, on top of the frame time-out.
+constexpr std::size_t kLeastBytesPerSecond = 64 << 10;
+
+bool is_fetch(const SharedBytes& frame) {
+  return frame.size() >= sizeof(std::int16_t) &&
+         load_be<std::int16_t>(frame.data()) == static_cast<std::int16_t>(kafka::ApiKey::fetch);
+}
+
+}  // namespace
+
+KafkaSession::KafkaSession(std::unique_ptr<Stream> stream, BrokerApi& broker, Clock& clock,
+                           const KafkaSettings& settings, UniqueFunction<void(KafkaSession&)> closed)
+    : stream_(std::move(stream)),
+      broker_(broker),
+      clock_(clock),
+      settings_(settings),
+      on_closed_(std::move(closed)),
+      frames_(settings.max_request_bytes),
+      last_activity_(clock.steady()) {}
+
+KafkaSession::~KafkaSession() { stream_->close(); }
+
+void KafkaSession::start() { advance(); }
+
+void KafkaSession::drain() {
+  draining_ = true;
+  advance();
+}
+
+void KafkaSession::close() {
+  if (std::exchange(closed_, true)) return;
+  stream_->close();
+  auto on_closed = std::exchange(on_closed_, nullptr);
+  if (on_closed) on_closed(*this);
+}
+
+void KafkaSession::refuse(const std::string& reason) {
+  if (closed_) return;
+  log_warn("closing the Kafka connection of {}: {}", peer(), reason);
+  close();
+}
+
+void KafkaSession::hang_up(const std::string& reason) {
+  if (closed_) return;
+  log_info("closing the Kafka connection of {}: {}", peer(), reason);
+  close();
+}
+
+void KafkaSession::check_deadlines() {
+  if (closed_) return;
+  const SteadyTime now = clock_.steady();
+  const auto grace = std::chrono::seconds(frames_.pending() / kLeastBytesPerSecond);
+  if (frame_since_ && now - *frame_since_ > settings_.frame_timeout + grace) {
+    return refuse(fmt::format("unknown API: a request is incomplete after {} s, {} bytes of it have come",
+                              std::chrono::duration_cast<std::chrono::seconds>(now - *frame_since_).count(),
+                              frames_.pending()));
+  }
+  if (writing_ && now - write_since_ > settings_.idle_timeout) return hang_up("it has not taken a reply for too long");
+  const bool idle = slots_.empty() && !writing_ && !waiting_;
+  if (idle && now - last_activity_ > settings_.idle_timeout) {
+    log_debug("closing the Kafka connection of {}: idle", peer());
+    close();
+  }
+}
+
+void KafkaSession::advance() {
+  if (advancing_ || closed_) return;
+  advancing_ = true;
+  while (!closed_ && !draining_ && next_frame() && may_start(*waiting_)) {
+    start_request(*std::exchange(waiting_, std::nullopt));
+  }
+  advancing_ = false;
+  if (closed_) return;
+  write();
+  if (draining_) {
+    frame_since_.reset();
+    if (slots_.empty() && !writing_) close();
+  } else if (!waiting_) {
+    read();
+  } else {
+    frame_since_.reset();  // it is we who make the rest of the stream wait
+  }
+}
+
+bool KafkaSession::next_frame() {
+  if (waiting_) return true;
+  if (reading_) return false;
+  Result<std::optional<SharedBytes>> frame = frames_.next();
+  if (!frame) {
+    refuse("unknown API: " + frame.error().message);
+    return false;
+  }
+  if (*frame) frame_since_.reset();
+  waiting_ = std::move(*frame);
+  return waiting_.has_value();
+}
+
+bool KafkaSession::may_start(const SharedBytes& frame) const {
+  if (slots_.empty() && output_bytes_ == 0) return true;
+  if (slots_.size() >= settings_.max_requests_in_progress || output_bytes_ >= settings_.max_output_bytes) return false;
+  if (bytes_in_progress_ > 0 && bytes_in_progress_ + frame.size() > settings_.max_bytes_in_progress) return false;
+  return fetches_in_progress_ == 0 || !is_fetch(frame);
+}
+
+void KafkaSession::start_request(SharedBytes frame) {
+  const Result<kafka::Request> request = kafka::parse_request(frame);
+  if (!request) return refuse("unknown API: " + request.error().message);
+  const kafka::RequestHeader& header = request->header;
+  const std::uint64_t sequence = first_sequence_ + slots_.size();
+  Slot& slot = slots_.emplace_back();
+  slot.request_bytes = frame.size();
+  slot.fetch = header.api_key == kafka::ApiKey::fetch;
+  bytes_in_progress_ += slot.request_bytes;
+  fetches_in_progress_ += slot.fetch ? 1 : 0;
+  auto call =
+      std::make_unique<KafkaCall>(weak_from_this(), sequence, broker_, settings_, std::move(frame), *request);
+  const Handler handler = find_handler(header.api_key, header.api_version);
+  if (!handler) return call->refuse("this API and version is not served here");
+  handler(std::move(call));
+}
+
+void KafkaSession::complete(std::uint64_t sequence, kafka::EncodedFrame frame) {
+  if (closed_) return;
+  CHECK(sequence >= first_sequence_ && sequence - first_sequence_ < slots_.size(), "a request is answered once");
+  Slot& slot = slots_[sequence - first_sequence_];
+  CHECK(!slot.finished, "a request is answered once");
+  slot.finished = true;
+  output_bytes_ += frame.size_bytes;
+  slot.reply = std::move(frame);
+  if (sequence != first_sequence_) return;
+  const auto self = shared_from_this();
+  write();
+  advance();
+}
+
+void KafkaSession::write() {
+  if (writing_ || closed_) return;
+  std::vector<SharedBytes> pieces;
+  std::size_t bytes = 0;
+  while (!slots_.empty() && slots_.front().finished) {
+    Slot& slot = slots_.front();
+    std::move(slot.reply.pieces.begin(), slot.reply.pieces.end(), std::back_inserter(pieces));
+    bytes += slot.reply.size_bytes;
+    bytes_in_progress_ -= slot.request_bytes;
+    fetches_in_progress_ -= slot.fetch ? 1 : 0;
+    slots_.pop_front();
+    ++first_sequence_;
+  }
+  last_activity_ = clock_.steady();
+  if (pieces.empty()) return;
+  writing_ = true;
+  writing_bytes_ = bytes;
+  write_since_ = last_activity_;
+  stream_->write(std::move(pieces), [this](Result<void> outcome) { on_written(outcome); });
+}
+
+void KafkaSession::on_written(const Result<void>& outcome) {
+  const auto self = shared_from_this();
+  writing_ = false;
+  output_bytes_ -= std::exchange(writing_bytes_, 0);
+  if (!outcome) {
+    log_debug("a Kafka connection ended: {}", outcome.error().message);
+    return close();
+  }
+  advance();
+}
+
+void KafkaSession::read() {
+  if (reading_) return;
+  if (frames_.pending() == 0) {
+    frame_since_.reset();
+  } else if (!frame_since_) {
+    frame_since_ = clock_.steady();
+  }
+  reading_ = true;
+  stream_->read_some(frames_.prepare(), [this](Result<std::size_t> size) { on_read(std::move(size)); });
+}
+
+void KafkaSession::on_read(Result<std::size_t> size) {
+  const auto self = shared_from_this();
+  reading_ = false;
+  if (!size || *size == 0) {
+    log_debug("the Kafka connection of {} ended: {}", peer(), size ? "closed by the client" : size.error().message);
+    return close();
+  }
+  last_activity_ = clock_.steady();
+  frames_.commit(*size);
+  advance();
+}
+
+}  // namespace sluice::broker

@@ -1,0 +1,28 @@
+// What bounds a shard's Kafka listener and each of its connections. Owner: broker/listener.
+#pragma once
+
+#include <cstddef>
+
+#include "protocol/base/clock.h"
+
+namespace sluice::broker {
+
+struct KafkaSettings {
+  std::size_t max_request_bytes = 64U << 20;  ///< kafka.max_request_bytes
+  std::size_t max_connections = 10'000;       ///< a shard; beyond them connections wait in the backlog
+
+  // A connection. Past any of these no request is started and nothing is read until some are answered.
+  std::size_t max_requests_in_progress = 64;
+  std::size_t max_bytes_in_progress = 16U << 20;  ///< of requests; one alone may be larger
+  std::size_t max_output_bytes = 8U << 20;        ///< of replies that the client has not taken yet
+  /// What one Fetch may bring back, however much the client asks for (a first batch may be larger).
+  std::size_t max_fetch_bytes = 16U << 20;
+
+  Nanos idle_timeout = std::chrono::minutes(10);   ///< without a request under way; also for a reply that is not taken
+  Nanos frame_timeout = std::chrono::seconds(60);  ///< for a whole request, and a second more for each 64 KiB of it
+  Nanos sweep_interval = std::chrono::seconds(5);  ///< how often these two are looked at
+  Millis max_wait{5 * 60 * 1000};                  ///< bound on waits and time-outs that clients choose
+  Millis auto_create_timeout{2000};                ///< how long Metadata waits for topics that it creates
+};
+
+}  // namespace sluice::broker
