@@ -15,8 +15,8 @@ inline BatchHeader plain_batch(std::int32_t records, std::int64_t base = 0, std:
   return header;
 }
 
-inline BatchHeader producer_batch(std::int64_t producer, std::int16_t epoch, std::int32_t sequence, std::int32_t records,
-                                  std::int64_t base = 0, std::int32_t leader_epoch = 1) {
+inline BatchHeader producer_batch(std::int64_t producer, std::int16_t epoch, std::int32_t sequence,
+                                  std::int32_t records, std::int64_t base = 0, std::int32_t leader_epoch = 1) {
   BatchHeader header = plain_batch(records, base, leader_epoch);
   header.producer_id = ProducerId(producer);
   header.producer_epoch = epoch;

@@ -54,9 +54,10 @@ T only_command(ByteSpan entry) {
 
 TEST(Commands, GoldenBytesOfEveryKind) {
   const PartitionId id = sample_partition();
-  EXPECT_EQ(golden(CreatePartitionCommand{id, LeaderEpoch(7), {}}),
-            "01000000010000000807060504030201020000002e0000000a140a100102030405060708090a0b0c0d0e0f10100310071a14088090e4"
-            "c0041001188080808004208c80402800");
+  EXPECT_EQ(
+      golden(CreatePartitionCommand{id, LeaderEpoch(7), {}}),
+      "01000000010000000807060504030201020000002e0000000a140a100102030405060708090a0b0c0d0e0f10100310071a14088090e4"
+      "c0041001188080808004208c80402800");
   EXPECT_EQ(golden(DeletePartitionCommand{id}),
             "0100000001000000080706050403020103000000160000000a140a100102030405060708090a0b0c0d0e0f101003");
   EXPECT_EQ(golden(AdvanceStartCommand{id, Offset(300)}),
@@ -64,7 +65,9 @@ TEST(Commands, GoldenBytesOfEveryKind) {
   EXPECT_EQ(golden(AlterPartitionCommand{id, sample_settings()}),
             "0100000001000000080706050403020105000000250000000a140a100102030405060708090a0b0c0d0e0f101003120d080110d00f"
             "18808001204d2801");
-  EXPECT_EQ(golden(ExpireProducersCommand{-5}), "01000000010000000807060504030201060000000200000008" "09");
+  EXPECT_EQ(golden(ExpireProducersCommand{-5}),
+            "01000000010000000807060504030201060000000200000008"
+            "09");
   EXPECT_EQ(golden(sample_write()),
             "01000000010000000807060504030201070000001b0000000a017412080a0161120178180012050a0162180912050a01631200");
 }
@@ -87,8 +90,8 @@ TEST(Commands, GoldenBytesOfAppends) {
   const std::string rest = "00000031" + std::string(2 * (kBatchHeaderSize - 12), '0');
   EXPECT_EQ(hex(memory),
             "01000000020000000807060504030201"
-            "01000000550000000102030405060708090a0b0c0d0e0f1003000000000000000000000000000011" + rest +
-            "01000000550000000102030405060708090a0b0c0d0e0f1004000000000000000000000000000022" + rest);
+            "01000000550000000102030405060708090a0b0c0d0e0f1003000000000000000000000000000011" +
+                rest + "01000000550000000102030405060708090a0b0c0d0e0f1004000000000000000000000000000022" + rest);
 
   auto reader = EntryReader::open(memory);
   ASSERT_TRUE(reader);
@@ -111,7 +114,8 @@ TEST(Commands, EveryKindComesBackAsItWent) {
   EXPECT_EQ(create.epoch_base.value, 7);
   EXPECT_EQ(create.settings, sample_settings());
   EXPECT_EQ(only_command<DeletePartitionCommand>(encode_entry(DeletePartitionCommand{id}, kTime)).partition, id);
-  EXPECT_EQ(only_command<AdvanceStartCommand>(encode_entry(AdvanceStartCommand{id, Offset(300)}, kTime)).start.value, 300);
+  EXPECT_EQ(only_command<AdvanceStartCommand>(encode_entry(AdvanceStartCommand{id, Offset(300)}, kTime)).start.value,
+            300);
   EXPECT_EQ(only_command<AlterPartitionCommand>(encode_entry(AlterPartitionCommand{id, {}}, kTime)).settings,
             TopicSettings{});
   EXPECT_EQ(only_command<ExpireProducersCommand>(encode_entry(ExpireProducersCommand{-5}, kTime)).idle_since_ms, -5);
@@ -178,8 +182,10 @@ TEST(Commands, RefusesBodiesThatDoNotHold) {
   EXPECT_EQ(commands_in(entry_of(7, "\x12\x00")), std::nullopt) << "no table";
   EXPECT_EQ(commands_in(encode_entry(AdvanceStartCommand{sample_partition(), Offset(-1)}, 0)), std::nullopt);
   EXPECT_EQ(commands_in(encode_entry(DeletePartitionCommand{{TopicId{}, PartitionIndex(0)}}, 0)), std::nullopt);
-  EXPECT_EQ(commands_in(encode_entry(DeletePartitionCommand{{sample_topic_id(), PartitionIndex(-1)}}, 0)), std::nullopt);
-  EXPECT_EQ(commands_in(encode_entry(CreatePartitionCommand{sample_partition(), LeaderEpoch(-1), {}}, 0)), std::nullopt);
+  EXPECT_EQ(commands_in(encode_entry(DeletePartitionCommand{{sample_topic_id(), PartitionIndex(-1)}}, 0)),
+            std::nullopt);
+  EXPECT_EQ(commands_in(encode_entry(CreatePartitionCommand{sample_partition(), LeaderEpoch(-1), {}}, 0)),
+            std::nullopt);
   TopicSettings tiny;
   tiny.segment_bytes = 1;
   EXPECT_EQ(commands_in(encode_entry(AlterPartitionCommand{sample_partition(), tiny}, 0)), std::nullopt);

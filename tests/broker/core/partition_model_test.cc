@@ -146,7 +146,8 @@ class Model {
   std::optional<std::int64_t> oldest_write() const {
     std::map<std::int64_t, std::int64_t> last_write;
     for (const Written& written : applied_) {
-      if (written.header.idempotent() && !written.expired) last_write[written.header.producer_id.value] = written.time_ms;
+      if (written.header.idempotent() && !written.expired)
+        last_write[written.header.producer_id.value] = written.time_ms;
     }
     std::optional<std::int64_t> oldest;
     for (const auto& [id, time] : last_write) oldest = std::min(oldest.value_or(time), time);
@@ -192,13 +193,20 @@ class Trio {
  public:
   void take(const Step& step) {
     now_ms_ += step.b % 4;
-    if (step.kind < 10) produce(step);
-    else if (step.kind < 16) apply_one();
-    else if (step.kind == 16) lose_leadership();
-    else if (step.kind == 17) apply_foreign(step);
-    else if (step.kind == 18) expire(step);
-    else if (step.kind == 19) advance(step);
-    else restart();
+    if (step.kind < 10)
+      produce(step);
+    else if (step.kind < 16)
+      apply_one();
+    else if (step.kind == 16)
+      lose_leadership();
+    else if (step.kind == 17)
+      apply_foreign(step);
+    else if (step.kind == 18)
+      expire(step);
+    else if (step.kind == 19)
+      advance(step);
+    else
+      restart();
     compare();
   }
 
@@ -212,7 +220,8 @@ class Trio {
     const std::vector<BatchHeader> known = model_.history(producer);
     if (known.empty()) {
       constexpr std::int32_t kFirst[] = {0, 100, std::numeric_limits<std::int32_t>::max() - 3};
-      return producer_batch(producer, static_cast<std::int16_t>(step.b % 3), kFirst[step.b % 3], count, 0, leader_epoch_);
+      return producer_batch(producer, static_cast<std::int16_t>(step.b % 3), kFirst[step.b % 3], count, 0,
+                            leader_epoch_);
     }
     const BatchHeader& last = known.back();
     std::int16_t epoch = last.producer_epoch;
@@ -220,11 +229,20 @@ class Trio {
     std::int32_t records = count;
     switch (step.b % 16) {
       case 0: --epoch; break;
-      case 1: ++epoch; sequence = 0; break;
-      case 2: ++epoch; sequence = 5; break;
+      case 1:
+        ++epoch;
+        sequence = 0;
+        break;
+      case 2:
+        ++epoch;
+        sequence = 5;
+        break;
       case 3: sequence += 1 + step.c; break;
-      case 4: case 5: sequence -= step.c; break;
-      case 6: case 7: case 8: {
+      case 4:
+      case 5: sequence -= step.c; break;
+      case 6:
+      case 7:
+      case 8: {
         const BatchHeader& old = known[known.size() - 1 - static_cast<std::size_t>(step.c) % known.size()];
         epoch = old.producer_epoch;
         sequence = old.base_sequence;
@@ -314,8 +332,8 @@ class Trio {
 
 TEST(PartitionModel, RandomHistoriesAgreeWithTheModel) {
   EXPECT_TRUE(rc::check("PartitionState behaves as a list of all batches", [] {
-    const auto step = rc::gen::construct<Step>(rc::gen::inRange(0, 21), rc::gen::inRange(0, 20), rc::gen::inRange(0, 48),
-                                               rc::gen::inRange(0, 12));
+    const auto step = rc::gen::construct<Step>(rc::gen::inRange(0, 21), rc::gen::inRange(0, 20),
+                                               rc::gen::inRange(0, 48), rc::gen::inRange(0, 12));
     const auto steps = *rc::gen::scale(4.0, rc::gen::container<std::vector<Step>>(step));
     Trio trio;
     for (const Step& one : steps) trio.take(one);
