@@ -142,10 +142,6 @@ Result<void> JournalFiles::open(Preparation& work) {
   if (!file) return fail(std::move(file.error()));
   auto size = (*file)->size();
   if (!size) return fail(std::move(size.error()));
-  if (*size > options_.file_bytes && *size > work.header.size()) {  // it held one giant entry
-    if (auto cut = (*file)->truncate(options_.file_bytes); !cut) return cut;
-    *size = options_.file_bytes;
-  }
   work.file->written_bytes = *size;
   work.file->file = std::move(*file);
   return {};
@@ -169,6 +165,12 @@ void JournalFiles::run(const PreparationPtr& work) {
     auto alive = life.lock();
     if (!alive) return;
     if (!synced) return failed(work, synced.error());
+    // Only now: until the new name is durable, a crash may bring the file back under its old one, to be replayed.
+    const std::uint64_t most = std::max<std::uint64_t>(options_.file_bytes, work->header.size());
+    if (work->file->written_bytes > most) {  // it held one giant entry
+      if (auto cut = work->file->file->truncate(most); !cut) return failed(work, cut.error());
+      work->file->written_bytes = most;
+    }
     write_header(work);
   });
 }

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "protocol/base/log.h"
-#include "storage/journal/journal_window.h"
 
 namespace sluice::storage {
 
@@ -135,55 +134,71 @@ void JournalReplay::take_table(const JournalFileHeader& header) {
 
 Result<void> JournalReplay::replay_file(std::size_t at, bool& ended) {
   Found& found = *chain_[at];
-  end_ = {at, found.header->header_bytes};
-  if (!sequence_known_ && found.header->accepted != kOpenEnd) {
-    last_sequence_ = found.header->accepted;
-    sequence_known_ = true;
-  }
+  if (at == 0) end_ = {0, found.header->header_bytes};
   const JournalFileHeader* successor = at + 1 < chain_.size() ? &*chain_[at + 1]->header : nullptr;
   const std::uint64_t accepted = successor ? successor->accepted : kOpenEnd;
+  if (!sequence_known_ && (found.header->accepted != kOpenEnd || accepted == 0)) {
+    last_sequence_ = accepted == 0 ? 0 : found.header->accepted;  // 0: none of this file or before it
+    sequence_known_ = true;
+  }
   FileWindow window(disk_, *found.file, found.size);
-  std::uint64_t taken = 0;
-  while (true) {
-    if (accepted != kOpenEnd && sequence_known_ && last_sequence_ >= accepted) return {};
-    auto first = window.at(end_.offset, kJournalBlock);
-    if (!first) return fail(std::move(first.error()));
-    const auto header = decode_flush_header(*first, found.number, found.header->salt);
-    std::string why = "no flush of this journal";
-    if (header) {
-      const std::uint64_t size = kFlushHeaderBytes + std::uint64_t{header->payload_bytes};
-      auto bytes = window.at(end_.offset, size);
-      if (!bytes) return fail(std::move(bytes.error()));
-      if (bytes->size() < size) {
-        why = "a flush that goes beyond the end of the file";
-      } else if (sequence_known_ && header->sequence != last_sequence_ + 1) {
-        why = fmt::format("flush {} where {} was due", header->sequence, last_sequence_ + 1);
-      } else if (const ByteSpan payload = bytes->subspan(kFlushHeaderBytes);
-                 journal_payload_crc(header->salt, payload) != header->payload_crc) {
-        why = "the CRC of a flush does not hold";
-      } else {
-        if (auto read = take_flush(found, end_.offset, *header, payload); !read) return read;
-        last_sequence_ = header->sequence;
-        sequence_known_ = true;
-        doubtful_.push_back({last_sequence_, &found, end_.offset, flush_span(header->payload_bytes)});
-        while (!doubtful_.empty() && doubtful_.front().sequence <= header->synced_through) doubtful_.pop_front();
-        end_.offset += flush_span(header->payload_bytes);
-        ++taken;
-        continue;
-      }
+  std::uint64_t offset = found.header->header_bytes;
+  std::string why;
+  while (accepted == kOpenEnd || !sequence_known_ || last_sequence_ < accepted) {
+    auto span = replay_flush(found, window, offset, why);
+    if (!span) return fail(std::move(span.error()));
+    if (*span != 0) {
+      offset += *span;
+      end_ = {at, offset};
+      continue;
     }
     // The next file goes on where this one ends, unless that is no end.
-    if (successor && accepted == kOpenEnd && taken > 0) {
-      const Found& next = *chain_[at + 1];
-      FileWindow next_window(disk_, *next.file, next.size, kJournalBlock);
-      auto next_first = next_window.at(next.header->header_bytes, kJournalBlock);
-      if (!next_first) return fail(std::move(next_first.error()));
-      const auto next_header = decode_flush_header(*next_first, next.number, next.header->salt);
-      if (next_header && next_header->sequence == last_sequence_ + 1) return {};
+    if (successor && accepted == kOpenEnd) {
+      auto goes_on = begins_with_next_flush(*chain_[at + 1]);
+      if (!goes_on) return fail(std::move(goes_on.error()));
+      if (*goes_on) return {};
     }
     ended = true;
-    return look_on(at, end_.offset, why);
+    return look_on(at, offset, why);
   }
+  return {};
+}
+
+/// Takes the flush at `offset`; returns the bytes it spans, or 0 and `why` it does not count.
+Result<std::uint64_t> JournalReplay::replay_flush(Found& found, FileWindow& window, std::uint64_t offset,
+                                                  std::string& why) {
+  auto first = window.at(offset, kJournalBlock);
+  if (!first) return fail(std::move(first.error()));
+  const auto header = decode_flush_header(*first, found.number, found.header->salt);
+  why = "no flush of this journal";
+  if (!header) return 0;
+  if (sequence_known_ && header->sequence != last_sequence_ + 1) {
+    why = fmt::format("flush {} where {} was due", header->sequence, last_sequence_ + 1);
+    return 0;
+  }
+  const std::uint64_t size = kFlushHeaderBytes + std::uint64_t{header->payload_bytes};
+  auto bytes = window.at(offset, size);
+  if (!bytes) return fail(std::move(bytes.error()));
+  why = "a flush that goes beyond the end of the file";
+  if (bytes->size() < size) return 0;
+  const ByteSpan payload = bytes->subspan(kFlushHeaderBytes);
+  why = "the CRC of a flush does not hold";
+  if (journal_payload_crc(header->salt, payload) != header->payload_crc) return 0;
+  if (auto taken = take_flush(found, offset, *header, payload); !taken) return fail(std::move(taken.error()));
+  last_sequence_ = header->sequence;
+  sequence_known_ = true;
+  const std::uint64_t span = flush_span(header->payload_bytes);
+  doubtful_.push_back({last_sequence_, &found, offset, span});
+  while (!doubtful_.empty() && doubtful_.front().sequence <= header->synced_through) doubtful_.pop_front();
+  return span;
+}
+
+Result<bool> JournalReplay::begins_with_next_flush(Found& found) {
+  FileWindow window(disk_, *found.file, found.size, kJournalBlock);
+  auto first = window.at(found.header->header_bytes, kJournalBlock);
+  if (!first) return fail(std::move(first.error()));
+  const auto header = decode_flush_header(*first, found.number, found.header->salt);
+  return header && sequence_known_ && header->sequence == last_sequence_ + 1;
 }
 
 Result<void> JournalReplay::take_flush(Found& found, std::uint64_t offset, const JournalFlushHeader& header,

@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "storage/journal/journal_files.h"
+#include "storage/journal/journal_window.h"
 
 namespace sluice::storage {
 
@@ -43,7 +44,8 @@ class JournalReplay {
     std::optional<JournalFileHeader> header;  ///< one that holds and names this number
     std::string why_not;                      ///< else: the reason
   };
-  /// Where replay stands: behind the last flush that counts.
+  /// Behind the last flush that counts; a file in which none does is not continued, so that `accepted` of the next one
+  /// always means a flush of its predecessor.
   struct End {
     std::size_t file = 0;  ///< within chain_
     std::uint64_t offset = 0;
@@ -55,6 +57,8 @@ class JournalReplay {
   Result<void> check_never_used(Found& found);
   void take_table(const JournalFileHeader& header);
   Result<void> replay_file(std::size_t at, bool& ended);
+  Result<std::uint64_t> replay_flush(Found& found, FileWindow& window, std::uint64_t offset, std::string& why);
+  Result<bool> begins_with_next_flush(Found& found);
   Result<void> take_flush(Found& found, std::uint64_t offset, const JournalFlushHeader& header, ByteSpan payload);
   Result<void> look_on(std::size_t at, std::uint64_t offset, const std::string& why);
   Result<void> check_proofs() const;
