@@ -125,6 +125,10 @@ class SimStore {
   friend class SimDiskState;
   friend class SimDisk;
   friend class SimFile;
+  friend class PowerLossMedium;  // keeps a store in step with a real directory
+  friend class PowerLossState;
+  friend class PowerLossDisk;
+  friend class PowerLossFile;
 
   struct Assignment {  // of a name in a directory; no target: the name goes
     SimNodePtr directory;

@@ -4,7 +4,9 @@
 #include <sys/resource.h>
 
 #include <csignal>
+#include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "protocol/base/check.h"
@@ -94,6 +96,31 @@ TEST_P(RealDiskFault, AFailedReadIsTold) {
 INSTANTIATE_TEST_SUITE_P(Engines, RealDiskFault,
                          testing::Values(EngineKind::uring, EngineKind::uring_plain, EngineKind::threads),
                          [](const auto& info) { return engine_name(info.param); });
+
+TEST(MakeUringDisk, SaysWhyItIsRefused) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none{0, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const auto disk = make_uring_disk({});
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  ASSERT_FALSE(disk);
+  EXPECT_EQ(disk.error().code, Errc::unsupported);
+  EXPECT_TRUE(disk.error().message.starts_with("io_uring_setup: ")) << disk.error().message;
+}
+
+TEST(MakeUringDisk, MayBeMadeOnAnotherThread) {
+  Result<std::unique_ptr<Disk>> disk = fail(Errc::internal, "not made");
+  std::unique_ptr<File> file;
+  const ScratchDirectory directory;
+  std::thread maker([&] {
+    disk = make_uring_disk({});
+    if (disk) file = (*disk)->open(directory.path() + "/a", {.create = true, .writable = true}).value();
+  });
+  maker.join();
+  if (!disk) GTEST_SKIP() << "this system refuses io_uring: " << disk.error().message;
+  EXPECT_TRUE(write_blocking(**disk, *file, 0, as_bytes("text"), WriteSync::dsync));
+}
 
 }  // namespace
 }  // namespace sluice::storage
