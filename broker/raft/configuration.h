@@ -32,7 +32,7 @@ class ConfigurationLog {
   void append(LogIndex index, RaftConfiguration configuration);
   /// The log was cut: entries from `index` on are gone.
   void truncate(LogIndex index);
-  /// Nobody will ask for an index below `index` again.
+  /// Entries up to `index` are gone; what is in force there stays.
   void trim(LogIndex index);
   /// The configuration in force at `index`; nullptr: none yet.
   const Item* at(LogIndex index) const;

@@ -105,15 +105,10 @@ Result<void> RaftGroup::Core::start(const RaftRecovery& recovery, Millis now) {
     metadata = to_core(*recovery.snapshot);
     start.start.metadata = &metadata;
     snapshot_ = recovery.snapshot;
-    configurations_.append(snapshot_->configuration_index, snapshot_->configuration);
     commit_ = given_ = applied_ = snapshot_->last_index;
   }
-  for (std::size_t i = 0; i < recovery.entries.size(); ++i) {
-    const LogIndex index = recovery.first_index.plus(i);
-    if (recovery.entries[i].type != EntryType::change || (snapshot_ && index <= snapshot_->configuration_index))
-      continue;
-    configurations_.append(index, *decode_configuration(recovery.entries[i].payload));
-  }
+  for (auto& change : recovered_changes(recovery))
+    configurations_.append(change.index, std::move(change.configuration));
   to_core_entries(recovery.entries, nullptr, scratch_);
   raft_entry* entries = nullptr;
   if (!scratch_.empty()) {  // on libraft's heap, because it frees them when it fails
@@ -182,6 +177,10 @@ Result<LogIndex> RaftGroup::Core::submit_configuration(const RaftConfiguration& 
   CHECK(current != nullptr, "a leader has a configuration");
   auto next = ordered_change(current->configuration, configuration);
   if (!next) return fail(next.error());
+  if (std::ranges::find_if(*next, [&](const RaftServer& server) {
+        return server.id == self_ && server.role == ServerRole::voter;
+      }) == next->end())
+    return fail(Errc::invalid_argument, "a leader can't take away its own vote: hand over leadership first");
   for (const RaftServer& server : *next) {
     if (server.role != ServerRole::voter || server.id == self_) continue;
     if (std::ranges::find(current->configuration, server) != current->configuration.end()) continue;
@@ -249,7 +248,7 @@ void RaftGroup::Core::snapshot_taken(LogIndex last_index, std::uint32_t trailing
   taken.snapshot.metadata = to_core(*snapshot_);
   taken.snapshot.trailing = trailing;
   must_step(taken, {}, "note a snapshot");
-  configurations_.trim(last_index);
+  configurations_.trim(LogIndex(raft_.trail.offset));
 }
 
 void RaftGroup::Core::persist_snapshot(const SnapshotMeta& snapshot, Millis now) {
@@ -327,6 +326,19 @@ void RaftGroup::Core::settle_earlier_change(const RaftMessage& message, Millis n
   apply_configuration(earlier, RaftConfiguration(change->configuration), now);
 }
 
+void RaftGroup::Core::discount_late_refusal(RaftMessage& message) const {
+  // A follower never refuses what it has acknowledged in this term: that is a message from before. The core would go
+  // back behind the acknowledged index, count a negative number of entries under way, and never send it another.
+  raft_index match = 0;
+  if (message.rejected.value == 0 || message.term != term() || role() != RaftRole::leader ||
+      raft_match_index(&raft_, static_cast<raft_id>(message.from.value), &match) != 0)
+    return;
+  message.last_log_index = std::max(message.last_log_index, LogIndex(match));
+  if (message.rejected.value > match) return;
+  message.rejected = {};
+  message.last_log_index = LogIndex(match);
+}
+
 void RaftGroup::Core::receive(RaftMessage message, Millis now) {
   CHECK(!stepping_, "RaftOutput must not call back");
   if (!running()) return;
@@ -343,9 +355,17 @@ void RaftGroup::Core::receive(RaftMessage message, Millis now) {
                   message.from.value, term().value, self_.value);
         return;
       }
+      if (message.term >= term()) leader_heard_ = now_ = std::max(now_, now);
       if (message.kind == RaftMessage::Kind::append) skip_snapshotted(message);
       if (must_wait(message)) {
         waiting_ = std::move(message);
+        return;
+      }
+      break;
+    case RaftMessage::Kind::append_result: discount_late_refusal(message); break;
+    case RaftMessage::Kind::vote:
+      if (role() == RaftRole::follower && !votes()) {
+        vote_as_asked(message, now);
         return;
       }
       break;
@@ -388,6 +408,28 @@ void RaftGroup::Core::deliver(const RaftMessage& message, Millis now) {
   stepping_ = true;
   output_.install_snapshot(*message.snapshot);
   stepping_ = false;
+}
+
+bool RaftGroup::Core::votes() const {
+  const raft_configuration& own = raft_.configuration;
+  return std::any_of(own.servers, own.servers + own.n, [&](const raft_server& server) {
+    return server.id == static_cast<raft_id>(self_.value) && server.role == RAFT_VOTER;
+  });
+}
+
+void RaftGroup::Core::vote_as_asked(const RaftMessage& message, Millis now) {
+  now_ = std::max(now_, now);
+  // Who may vote is for the candidate's configuration to say (Ongaro's dissertation, 4.2): a server learns of its
+  // promotion by an entry that may need its own vote to get through, and a group that goes from one voter to two would
+  // never have a leader again if it refused. The core refuses, so that it sees us as a voter for the time of this one
+  // message.
+  // It also never forgets a leader that it can't succeed: here it is one that was heard of lately.
+  if (now_ - leader_heard_ >= Millis(options_.election_timeout_ms)) raft_.follower_state.current_leader.id = 0;
+  raft_configuration voting = broker::to_core(RaftConfiguration{{self_, "self", ServerRole::voter}});
+  std::swap(raft_.configuration, voting);
+  deliver(message, now);
+  std::swap(raft_.configuration, voting);
+  raft_configuration_close(&voting);
 }
 
 bool RaftGroup::Core::sole_voter() const {

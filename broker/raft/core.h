@@ -25,6 +25,9 @@ namespace sluice::broker {
 Result<void> check_recovery(GroupId group, const RaftRecovery& recovery);
 /// The membership that the end of the log has, or nothing.
 std::optional<ConfigurationLog::Item> last_configuration(const RaftRecovery& recovery);
+/// Every change in the log, and the checkpoint's configuration among them. Only of a recovery that check_recovery()
+/// took.
+std::vector<ConfigurationLog::Item> recovered_changes(const RaftRecovery& recovery);
 /// The highest term of an entry or snapshot.
 Term last_log_term(const RaftRecovery& recovery);
 
@@ -94,12 +97,18 @@ class RaftGroup::Core {
   void publish_committed();
   void write_hard_state();
   void split_append(RaftMessage message);
+  void send_append(RaftMessage message);
+  void release_appends();
+  LogIndex unwritten_change() const;
   void send(RaftMessage message);
 
   // Events (core.cc).
   void deliver(const RaftMessage& message, Millis now);
   bool must_wait(const RaftMessage& message) const;
   void skip_snapshotted(RaftMessage& message) const;
+  void discount_late_refusal(RaftMessage& message) const;
+  bool votes() const;
+  void vote_as_asked(const RaftMessage& message, Millis now);
   void settle_earlier_change(const RaftMessage& message, Millis now);
   void apply_configuration(LogIndex index, const RaftConfiguration& configuration, Millis now);
   void persist_snapshot(const SnapshotMeta& snapshot, Millis now);
@@ -124,8 +133,10 @@ class RaftGroup::Core {
   std::optional<SnapshotMeta> snapshot_;    ///< the newest local one
   std::optional<SnapshotMeta> installing_;  ///< what the core waits for
   NodeId installing_from_;
-  LogIndex offered_;                    ///< last index of the newest snapshot that install_snapshot() named
-  std::optional<RaftMessage> waiting_;  ///< must_wait()
+  LogIndex offered_;                        ///< last index of the newest snapshot that install_snapshot() named
+  std::optional<RaftMessage> waiting_;      ///< must_wait()
+  std::vector<RaftMessage> behind_change_;  ///< appends that wait for unwritten_change()
+  Millis leader_heard_{0};
   LogIndex commit_, given_, applied_;
   Term barrier_term_, claimed_term_;
   LogIndex barrier_index_;

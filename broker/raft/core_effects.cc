@@ -7,12 +7,18 @@
 #include "protocol/base/check.h"
 
 namespace sluice::broker {
+namespace {
+
+constexpr std::size_t kMaxBehindChange = 256;  // more are lost, as any message may be
+
+}  // namespace
 
 void RaftGroup::Core::publish(const raft_update& update, const Event& brought) {
   gate_.want({Term(raft_.current_term), NodeId(static_cast<std::int32_t>(raft_.voted_for))});
   write_hard_state();
   publish_standing();
   if (update.flags & RAFT_UPDATE_ENTRIES) publish_entries(update, brought);
+  release_appends();
   if (update.flags & RAFT_UPDATE_MESSAGES) publish_messages(update, brought);
   if ((update.flags & RAFT_UPDATE_SNAPSHOT) && brought.snapshot != nullptr) {
     installing_ = *brought.snapshot;
@@ -70,7 +76,8 @@ void RaftGroup::Core::publish_entries(const raft_update& update, const Event& br
 void RaftGroup::Core::publish_messages(const raft_update& update, const Event& brought) {
   for (unsigned i = 0; i < update.messages.n; ++i) {
     RaftMessage message = from_core(update.messages.batch[i], self_);
-    if (message.to == self_) continue;  // the answer to claim_next_term()
+    // The answer to claim_next_term(), or to a leader that vote_as_asked() has made forget.
+    if (message.to == self_ || message.to.value == 0) continue;
     switch (message.kind) {
       case RaftMessage::Kind::append: split_append(std::move(message)); continue;
       case RaftMessage::Kind::append_result:
@@ -101,10 +108,34 @@ void RaftGroup::Core::split_append(RaftMessage message) {
     message.prev_index = LogIndex(change->index.value - 1);
     message.prev_term = term_at(message.prev_index);
     message.entry_count -= head.entry_count;
-    send(std::move(head));
+    send_append(std::move(head));
     change = configurations_.next_after(change->index);
   }
+  send_append(std::move(message));
+}
+
+LogIndex RaftGroup::Core::unwritten_change() const {
+  const ConfigurationLog::Item* change = configurations_.latest();
+  return change != nullptr && change->index.value > raft_.last_stored ? change->index : LogIndex();
+}
+
+void RaftGroup::Core::send_append(RaftMessage message) {
+  // A change leaves only when it is durable here. Of two voters, one is voted out, and has the change; the other
+  // crashes before it has: then the first would not stand, nor vote for the second, whose log is shorter.
+  const LogIndex change = unwritten_change();
+  if (change.value != 0 && message.prev_index.plus(message.entry_count) >= change) {
+    if (behind_change_.size() < kMaxBehindChange) behind_change_.push_back(std::move(message));
+    return;
+  }
   send(std::move(message));
+}
+
+void RaftGroup::Core::release_appends() {
+  if (behind_change_.empty() || (role() == RaftRole::leader && unwritten_change().value != 0)) return;
+  std::vector<RaftMessage> appends = std::exchange(behind_change_, {});
+  for (RaftMessage& append : appends) {
+    if (role() == RaftRole::leader && append.term == term()) send(std::move(append));
+  }
 }
 
 void RaftGroup::Core::send(RaftMessage message) {

@@ -19,6 +19,21 @@ std::optional<ConfigurationLog::Item> last_configuration(const RaftRecovery& rec
   return ConfigurationLog::Item{recovery.snapshot->configuration_index, recovery.snapshot->configuration};
 }
 
+std::vector<ConfigurationLog::Item> recovered_changes(const RaftRecovery& recovery) {
+  std::vector<ConfigurationLog::Item> changes;
+  const LogIndex base = recovery.snapshot ? recovery.snapshot->configuration_index : LogIndex();
+  for (std::size_t i = 0; i < recovery.entries.size(); ++i) {
+    const LogIndex index = recovery.first_index.plus(i);
+    if (recovery.entries[i].type != EntryType::change || index == base) continue;
+    changes.push_back({index, *decode_configuration(recovery.entries[i].payload)});
+  }
+  if (recovery.snapshot) {
+    const auto at = std::ranges::upper_bound(changes, base, {}, &ConfigurationLog::Item::index);
+    changes.insert(at, {base, recovery.snapshot->configuration});
+  }
+  return changes;
+}
+
 Term last_log_term(const RaftRecovery& recovery) {
   Term term = recovery.snapshot ? recovery.snapshot->last_term : Term();
   if (!recovery.entries.empty()) term = std::max(term, recovery.entries.back().term);
