@@ -42,7 +42,9 @@ class PartitionLog::Impl : public std::enable_shared_from_this<PartitionLog::Imp
   void find_time(std::int64_t timestamp_ms, Offset limit, TimeCallback done);
   void find_max_time(Offset limit, TimeCallback done);
   void spill(Done done);
+  void mark();
   void sync(SyncCallback done);
+  void set_segment_bytes(std::uint64_t bytes) { options_.segment_bytes = bytes; }
   bool needs_sync() const;
   LogState spilled_state() const;
   void advance_start(Offset start);
@@ -84,7 +86,7 @@ class PartitionLog::Impl : public std::enable_shared_from_this<PartitionLog::Imp
   std::shared_ptr<const bool> alive() { return {shared_from_this(), &alive_}; }
   Disk& disk() { return files_->disk(); }
   std::size_t segment_of(Offset offset) const;  ///< its number in segments_, or segments_.size()
-  Segment* find_segment(std::uint64_t id);
+  Segment* find_segment(std::uint64_t id);  ///< among the live ones and the garbage
   SegmentView view(std::size_t number) const;
   void collect_garbage();
   void became_idle();
@@ -105,6 +107,7 @@ class PartitionLog::Impl : public std::enable_shared_from_this<PartitionLog::Imp
   Result<void> make_directory();
   void spill_write(const std::shared_ptr<Spill>& op, FilePool::Lease file);
   void spill_written(const std::shared_ptr<Spill>& op);
+  void grow_mark(const TailBatch& batch, bool new_segment);
   void spill_end(const std::shared_ptr<Spill>& op, Result<void> result);
   void sync_start(SyncCallback done);
   void sync_segment(const std::shared_ptr<Sync>& op, std::uint64_t id, Offset base);
@@ -156,6 +159,14 @@ class PartitionLog::Impl : public std::enable_shared_from_this<PartitionLog::Imp
   std::weak_ptr<Prepare> preparing_;
   std::vector<std::weak_ptr<IndexLoad>> loads_;
   std::vector<SyncCallback> waiting_syncs_;
+  std::vector<Done> waiting_spills_;
+  /// The state that a checkpoint asked for, growing with the spill until all of it is in segments.
+  struct Mark {
+    LogState state;
+    bool complete = false;
+  };
+  std::optional<Mark> mark_;
+  std::size_t removable_garbage_ = 0;  ///< the first of garbage_, which were it at the mark
   Done removed_;  ///< of remove_all, until nothing is under way
   std::size_t busy_ = 0;
   bool alive_ = true;

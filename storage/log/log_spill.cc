@@ -39,8 +39,8 @@ struct PartitionLog::Impl::Spill {
 };
 
 void PartitionLog::Impl::spill(Done done) {
-  CHECK(!spilling_, "one spill at a time");
   if (removing_) return done(fail(gone()));
+  if (spilling_) return waiting_spills_.push_back(std::move(done));
   if (!tail_.has_unspilled()) return done({});
   spilling_ = true;
   const auto op = std::make_shared<Spill>(shared_from_this(), std::move(done));
@@ -160,6 +160,7 @@ void PartitionLog::Impl::spill_written(const std::shared_ptr<Spill>& op) {
     active.counted_ms = std::max(active.counted_ms, batch.counted_ms);
     if (active.max_ms) active.max_ms = std::max(*active.max_ms, batch.max_ms);
     spilled_end_ = batch.next;
+    grow_mark(batch, op->rolls && i == first);
   }
   if (extends_index) files_->indexes().grown(active.id);
   active.size_bytes += op->bytes;
@@ -174,7 +175,29 @@ void PartitionLog::Impl::spill_end(const std::shared_ptr<Spill>& op, Result<void
   op->single = {};
   if (op->staging.size() > 0) files_->return_staging(std::move(op->staging));
   collect_garbage();
-  if (alive_) op->done(std::move(result));
+  auto waiting = std::exchange(waiting_spills_, {});
+  if (!alive_) return;
+  const Result<void> same = result;
+  op->done(std::move(result));
+  for (Done& next : waiting) {
+    if (alive_) next(same);
+  }
+}
+
+void PartitionLog::Impl::mark() {
+  mark_ = Mark{spilled_state(), !tail_.has_unspilled()};
+  mark_->state.end_offset = end_;
+  removable_garbage_ = garbage_.size();
+}
+
+void PartitionLog::Impl::grow_mark(const TailBatch& batch, bool new_segment) {
+  if (!mark_ || mark_->complete) return;
+  LogState& state = mark_->state;
+  if (new_segment) state.segments.push_back({.base = batch.base, .size_bytes = 0, .max_timestamp_ms = -1});
+  SegmentState& active = state.segments.back();
+  active.size_bytes += batch.bytes.size();
+  active.max_timestamp_ms = std::max(active.max_timestamp_ms, batch.counted_ms);
+  mark_->complete = batch.next == state.end_offset;
 }
 
 struct PartitionLog::Impl::Sync {
@@ -187,25 +210,36 @@ struct PartitionLog::Impl::Sync {
 };
 
 bool PartitionLog::Impl::needs_sync() const {
-  return syncing_ || directory_unsynced_ ||
-         std::any_of(segments_.begin(), segments_.end(), [](const Segment& segment) { return segment.unsynced; });
+  const auto is_unsynced = [](const Segment& segment) { return segment.unsynced; };
+  return syncing_ || directory_unsynced_ || std::any_of(segments_.begin(), segments_.end(), is_unsynced) ||
+         std::any_of(garbage_.begin(), garbage_.end(), is_unsynced);
 }
 
 void PartitionLog::Impl::sync(SyncCallback done) {
   if (removing_) return done(fail(gone()));
   if (syncing_) return waiting_syncs_.push_back(std::move(done));
-  sync_start(std::move(done));
+  if (!mark_ || mark_->complete) return sync_start(std::move(done));
+  spill([self = shared_from_this(), done = std::move(done)](Result<void> spilled) mutable {
+    if (!spilled) return done(fail(std::move(spilled.error())));
+    self->sync(std::move(done));
+  });
 }
 
 void PartitionLog::Impl::sync_start(SyncCallback done) {
-  if (!needs_sync()) return done(spilled_state());
+  LogState state = mark_ ? std::move(mark_->state) : spilled_state();
+  const bool marked = std::exchange(mark_, std::nullopt).has_value();
+  if (!needs_sync()) return done(std::move(state));
   syncing_ = true;
   const auto op = std::make_shared<Sync>(shared_from_this(), std::move(done));
-  op->state = spilled_state();
+  op->state = std::move(state);
   std::vector<std::pair<std::uint64_t, Offset>> unsynced;
-  for (Segment& segment : segments_) {
-    if (std::exchange(segment.unsynced, false)) unsynced.emplace_back(segment.id, segment.base);
-  }
+  const auto collect = [&](std::vector<Segment>& segments) {
+    for (Segment& segment : segments) {
+      if (std::exchange(segment.unsynced, false)) unsynced.emplace_back(segment.id, segment.base);
+    }
+  };
+  if (marked) collect(garbage_);  // what was cut since the mark is still part of it
+  collect(segments_);
   op->left += unsynced.size();
   for (const auto& [id, base] : unsynced) sync_segment(op, id, base);
   if (--op->left == 0) sync_directory(op);
@@ -214,7 +248,7 @@ void PartitionLog::Impl::sync_start(SyncCallback done) {
 void PartitionLog::Impl::sync_segment(const std::shared_ptr<Sync>& op, std::uint64_t id, Offset base) {
   UniqueFunction<void(Result<void>)> one_less = [self = shared_from_this(), op, id](Result<void> result) {
     Segment* segment = self->find_segment(id);
-    if (!result && segment != nullptr) {  // one that became garbage is not part of any later state
+    if (!result && segment != nullptr) {  // one whose file is gone is not part of any later state
       segment->unsynced = true;
       if (op->result) op->result = std::move(result);
     }

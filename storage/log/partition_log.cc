@@ -18,6 +18,7 @@ PartitionLog::Impl::Impl(std::shared_ptr<FilePool> files, std::string directory,
 void PartitionLog::Impl::close() {
   alive_ = false;
   waiting_syncs_.clear();
+  waiting_spills_.clear();
   files_->forget_directory(directory_);
   for (const Segment& segment : segments_) files_->indexes().erase(segment.id);
 }
@@ -65,8 +66,11 @@ std::size_t PartitionLog::Impl::segment_of(Offset offset) const {
 }
 
 Segment* PartitionLog::Impl::find_segment(std::uint64_t id) {
-  const auto found = std::find_if(segments_.begin(), segments_.end(), [id](const Segment& s) { return s.id == id; });
-  return found == segments_.end() ? nullptr : &*found;
+  for (std::vector<Segment>* list : {&segments_, &garbage_}) {
+    const auto found = std::find_if(list->begin(), list->end(), [id](const Segment& s) { return s.id == id; });
+    if (found != list->end()) return &*found;
+  }
+  return nullptr;
 }
 
 SegmentView PartitionLog::Impl::view(std::size_t number) const {
@@ -128,10 +132,12 @@ void PartitionLog::Impl::collect_garbage() {
 
 void PartitionLog::Impl::remove_garbage(Done done) {
   std::vector<std::string> paths;
-  for (const Segment& segment : std::exchange(garbage_, {})) {
-    paths.push_back(segment_path(directory_, segment.base));
-    paths.push_back(index_path(directory_, segment.base));
+  const auto end = garbage_.begin() + static_cast<std::ptrdiff_t>(std::exchange(removable_garbage_, 0));
+  for (auto segment = garbage_.begin(); segment != end; ++segment) {
+    paths.push_back(segment_path(directory_, segment->base));
+    paths.push_back(index_path(directory_, segment->base));
   }
+  garbage_.erase(garbage_.begin(), end);
   remove_files(paths, std::move(done));
 }
 
@@ -169,6 +175,8 @@ void PartitionLog::find_max_time(Offset limit, UniqueFunction<void(Result<std::o
 }
 void PartitionLog::spill(UniqueFunction<void(Result<void>)> done) { impl_->spill(std::move(done)); }
 bool PartitionLog::spilling() const { return impl_->spilling(); }
+void PartitionLog::mark() { impl_->mark(); }
+void PartitionLog::set_segment_bytes(std::uint64_t bytes) { impl_->set_segment_bytes(bytes); }
 void PartitionLog::sync(UniqueFunction<void(Result<LogState>)> done) { impl_->sync(std::move(done)); }
 bool PartitionLog::needs_sync() const { return impl_->needs_sync(); }
 LogState PartitionLog::spilled_state() const { return impl_->spilled_state(); }

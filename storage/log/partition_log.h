@@ -102,13 +102,16 @@ class PartitionLog {
   /// The record with the largest timestamp (the first of equals); nullopt when empty.
   void find_max_time(Offset limit, UniqueFunction<void(Result<std::optional<TimeMatch>>)> done);
 
-  /// Writes batches from memory to segments until none is unspilled; rolls segments. One at a time; `done` once.
-  /// Errors: no_space (nothing is lost: call again later), io_error (fatal to the process).
+  /// Writes batches from memory to segments until none is unspilled; rolls segments. A spill asked for while one is under
+  /// way ends with that one. Errors: no_space (nothing is lost: call again later), io_error (fatal to the process).
   void spill(UniqueFunction<void(Result<void>)> done);
   bool spilling() const;
-  /// Syncs every segment written since the last sync, and the directory (and its parent, which must be durable itself)
-  /// where files were made. What the state in `done` describes is then durable: everything spilled when sync() began.
-  /// A sync asked for while one is under way begins when that ends.
+  /// Marks the log as it stands now, memory included, for a checkpoint: the next sync() makes just this state durable
+  /// and returns it, whatever is appended or cut meanwhile; what is garbage now may be removed once that checkpoint is durable.
+  void mark();
+  /// Makes the last mark() durable: spills up to it, syncs every segment written since the last sync, and the directory (and
+  /// its parent, which must be durable itself) where files were made. Without a mark: what is spilled when it begins. A sync
+  /// asked for while one is under way begins when that ends. Errors: as spill().
   void sync(UniqueFunction<void(Result<LogState>)> done);
   bool needs_sync() const;
   /// The state as of what is spilled now.
@@ -119,6 +122,7 @@ class PartitionLog {
   /// its state then has no segments.
   void advance_start(Offset start);
   bool has_garbage() const;
+  /// Unlinks what was garbage at the last mark().
   void remove_garbage(UniqueFunction<void(Result<void>)> done);
   /// Unlinks all files and the directory, of a deleted partition, once what is under way has ended. Everything asked for
   /// from now on fails with not_found.
@@ -132,6 +136,9 @@ class PartitionLog {
     std::int64_t max_timestamp_ms = -1;  ///< as in SegmentState
   };
   std::vector<SegmentInfo> segments() const;
+
+  /// Segments are rolled at this size from now on.
+  void set_segment_bytes(std::uint64_t segment_bytes);
 
   /// Drops spilled batches from memory (an idle shard frees its tails), and writes the index entries held back.
   void drop_tail();

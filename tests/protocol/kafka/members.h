@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <string_view>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 
 namespace sluice::kafka::test {
@@ -95,13 +96,14 @@ consteval std::string_view name_of() {
 
 }  // namespace detail
 
-/// Calls `visit(name, member)` for each member of `v` in the order of their declaration.
+/// Calls `visit(name, member)` for each member of `v`, which may be const, in the order of their declaration.
 template <class T, class Visit>
-void for_each_member(const T& v, Visit&& visit) {
-  constexpr std::size_t kCount = detail::member_count<T>();
+void for_each_member(T& v, Visit&& visit) {
+  using Plain = std::remove_const_t<T>;
+  constexpr std::size_t kCount = detail::member_count<Plain>();
   const auto members = detail::tie_members<kCount>(v);
   [&]<std::size_t... I>(std::index_sequence<I...>) {
-    (visit(detail::name_of<T, I>(), std::get<I>(members)), ...);
+    (visit(detail::name_of<Plain, I>(), std::get<I>(members)), ...);
   }(std::make_index_sequence<kCount>{});
 }
 

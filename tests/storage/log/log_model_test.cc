@@ -66,10 +66,20 @@ class History {
     m_.log->spill([](Result<void> result) { EXPECT_TRUE(result) << result.error().message; });
   }
   void start_sync() {
-    m_.log->sync([this](Result<LogState> state) {
+    if (syncing_) return;
+    syncing_ = true;
+    // Half of them as a checkpoint does it: what is returned is the log as it stood at the mark.
+    const bool marked = m_.random.one_in(2);
+    if (marked) m_.log->mark();
+    const Offset start = m_.log->start_offset(), end = m_.log->end_offset();
+    m_.log->sync([this, marked, start, end](Result<LogState> state) {
+      syncing_ = false;
       ASSERT_TRUE(state) << state.error().message;
       m_.checkpoint = *state;
-      if (state->start_offset == m_.log->start_offset() && m_.log->has_garbage()) {
+      if (!marked) return;
+      EXPECT_EQ(state->start_offset, start);
+      EXPECT_EQ(state->end_offset, end);
+      if (m_.log->has_garbage()) {
         m_.log->remove_garbage([](Result<void> result) { EXPECT_TRUE(result) << result.error().message; });
       }
     });
@@ -119,6 +129,7 @@ class History {
     EXPECT_EQ(got->timestamp_ms, expected->timestamp_ms) << what;
   }
   void die() {
+    syncing_ = false;
     const auto kind = m_.random.below(3);
     if (kind == 0) m_.store.crash(m_.random);
     if (kind == 1) m_.store.kill();
@@ -144,6 +155,7 @@ class History {
 
   LogMachine m_;
   std::int64_t now_ = 1000;
+  bool syncing_ = false;
   LeaderEpoch epoch_{1};
 };
 

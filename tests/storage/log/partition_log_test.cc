@@ -242,6 +242,7 @@ TEST(PartitionLog, AReadUnderWaySurvivesEverything) {
   m.append_many(30);
   m.log->spill([](Result<void> result) { EXPECT_TRUE(result); });
   m.advance_start(Offset(80));
+  m.log->mark();
   m.log->remove_garbage([](Result<void> result) { EXPECT_TRUE(result); });
   m.scheduler.run_until_idle();
   EXPECT_EQ(answered, 15);

@@ -1,0 +1,48 @@
+// Produce: validate each batch at the origin, append it on its group's shard, put the answers together.
+// Owner: ShardServices.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "broker/service/service_context.h"
+
+namespace sluice::broker {
+
+class ProduceService {
+ public:
+  explicit ProduceService(ServiceContext& context) : context_(context) {}
+
+  void produce(ProduceRequest request, UniqueFunction<void(std::vector<ProducePartResult>)> done);
+  /// Answers requests whose time is over with timed_out: their outcome is unknown. About once a second.
+  void sweep();
+
+ private:
+  struct Call {
+    std::vector<ProducePartResult> results;
+    std::size_t waiting = 0;
+    SteadyTime deadline{0};
+    UniqueFunction<void(std::vector<ProducePartResult>)> done;
+    std::vector<bool> answered;
+  };
+  struct Item {
+    std::size_t nth = 0;  ///< of the request's parts
+    GroupId group;
+    AppendRequest append;
+  };
+  struct Answer {
+    std::size_t nth = 0;
+    Result<AppendResult> result;
+  };
+
+  Result<Item> prepare(const ProduceRequest& request, std::size_t nth, ShardId& shard) const;
+  static void append_local(ShardServices& owner, std::vector<Item> items, UniqueFunction<void(std::vector<Answer>)> done);
+  static void take_answers(const std::shared_ptr<Call>& call, std::vector<Answer> answers);
+  static void settle(Call& call, std::size_t nth, const Result<AppendResult>& result);
+
+  ServiceContext& context_;
+  std::deque<std::weak_ptr<Call>> calls_;
+};
+
+}  // namespace sluice::broker

@@ -1,0 +1,293 @@
+// Replica, every replica's side: committed entries become state, and what is behind: spill, retention, checkpoints.
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "broker/shard/replica.h"
+#include "protocol/base/log.h"
+
+namespace sluice::broker {
+namespace {
+
+constexpr int kLogsSpilledAtOnce = 8;
+constexpr Nanos kPauseWhenDiskIsFull = std::chrono::seconds(1);
+
+}  // namespace
+
+void Replica::committed(LogIndex upto) {
+  commit_ = std::max(commit_, upto);
+  context_.wake();
+}
+
+bool Replica::apply_committed() {
+  const LogIndex before = applied_;
+  while (!stopped_ && applied_ < commit_) {
+    if (unspilled_bytes_ > context_.max_unspilled_bytes) {
+      spill();  // its completion brings the next turn
+      break;
+    }
+    CHECK(!entries_.empty(), "a committed entry is in the log");
+    if (!entries_.front().payload) {
+      fetch_payload();
+      break;
+    }
+    const StoredEntry stored = std::move(entries_.front());
+    entries_.pop_front();
+    applied_ = applied_.next();
+    applied_term_ = stored.term;
+    if (stored.type != EntryType::command) continue;
+    if (auto applied = apply_entry(applied_, *stored.payload); !applied)
+      stop({applied.error().code, fmt::format("entry {}: {}", applied_.value, applied.error().message)}, true);
+  }
+  if (applied_ == before) return false;
+  if (!stopped_) raft_.applied(applied_, now());
+  announce();
+  return true;
+}
+
+void Replica::fetch_payload() {
+  if (fetching_payload_) return;
+  const LogIndex index = applied_.next();
+  auto position = context_.journal.position(group_, index);
+  if (!position) return stop(position.error(), true);
+  fetching_payload_ = true;
+  context_.journal.read(*position, [this, alive = std::weak_ptr(alive_), index](Result<SharedBytes> payload) {
+    if (alive.expired()) return;
+    fetching_payload_ = false;
+    if (!payload)
+      return stop({payload.error().code, fmt::format("entry {} can't be read back: {}", index.value,
+                                                     payload.error().message)},
+                  true);
+    if (!entries_.empty() && index == applied_.next()) entries_.front().payload = std::move(*payload);
+    context_.wake();
+  });
+}
+
+Result<void> Replica::apply_entry(LogIndex index, const SharedBytes& payload) {
+  auto reader = EntryReader::open(payload);
+  if (!reader) return fail(reader.error());
+  group_time_ms_ = std::max(group_time_ms_, reader->group_time_ms());
+  std::optional<PendingEntry> pending;
+  if (!pending_.empty() && pending_.front().index == index) {
+    pending = std::move(pending_.front());
+    pending_.pop_front();
+  }
+  std::size_t nth = 0;
+  while (!reader->done()) {
+    auto command = reader->next();
+    if (!command) return fail(command.error());
+    if (const auto* append = std::get_if<AppendCommand>(&*command)) {
+      PendingAppend* waiting = pending && nth < pending->appends.size() ? &pending->appends[nth] : nullptr;
+      ++nth;
+      if (auto applied = apply_append(*append, payload, group_time_ms_, waiting); !applied) return applied;
+    } else {
+      auto result = apply_command(std::get<Command>(*command), group_time_ms_);
+      if (pending && pending->command_done) std::exchange(pending->command_done, nullptr)(std::move(result));
+    }
+  }
+  return {};
+}
+
+Result<void> Replica::apply_append(const AppendCommand& append, const SharedBytes& payload, std::int64_t group_time,
+                                   PendingAppend* pending) {
+  Partition* partition = find(append.partition);
+  if (partition == nullptr) {
+    // It was deleted by an entry before this one.
+    if (pending) answer(*pending, fail(Errc::unknown_topic, "partition " + append.partition.text() + " was deleted"));
+    return {};
+  }
+  auto header = parse_batch_header(append.batch);
+  if (!header) return fail(header.error());
+  if (auto applied = partition->state.apply_append(*header, group_time); !applied) return applied;
+  partition->log->append(payload.slice(append.batch_offset, append.batch.size()), group_time);
+  count_unspilled(*partition);
+  context_.observer.partition_moved(append.partition, false);
+  if (pending) {
+    CHECK(pending->base_offset == header->base_offset, "an append is applied where it was submitted");
+    answer(*pending, AppendResult{pending->base_offset, pending->append_time_ms, partition->state.start_offset()});
+  }
+  return {};
+}
+
+Result<std::uint64_t> Replica::apply_command(const Command& command, std::int64_t group_time) {
+  if (const auto* create = std::get_if<CreatePartitionCommand>(&command)) return create_partition(*create);
+  if (const auto* write = std::get_if<WriteTableCommand>(&command)) return apply_table_write(*write, group_time);
+  if (const auto* remove = std::get_if<DeletePartitionCommand>(&command)) {
+    delete_partition(remove->partition);
+    return 0;
+  }
+  if (const auto* expire = std::get_if<ExpireProducersCommand>(&command)) {
+    for (auto& [id, partition] : partitions_) partition->state.apply_expire_producers(expire->idle_since_ms);
+    return 0;
+  }
+  if (const auto* alter = std::get_if<AlterPartitionCommand>(&command)) {
+    Partition* partition = find(alter->partition);
+    if (partition == nullptr) return fail(Errc::unknown_topic, "there is no partition " + alter->partition.text());
+    partition->state.apply_settings(alter->settings);
+    partition->log->set_segment_bytes(alter->settings.segment_bytes);
+    return 0;
+  }
+  const auto& advance = std::get<AdvanceStartCommand>(command);
+  Partition* partition = find(advance.partition);
+  if (partition == nullptr) return fail(Errc::unknown_topic, "there is no partition " + advance.partition.text());
+  if (partition->state.apply_advance_start(advance.start)) {
+    partition->log->advance_start(partition->state.start_offset());
+    context_.observer.partition_moved(advance.partition, false);
+  }
+  return static_cast<std::uint64_t>(partition->state.start_offset().value);
+}
+
+Result<std::uint64_t> Replica::create_partition(const CreatePartitionCommand& create) {
+  if (find(create.partition) != nullptr) return 0;
+  if (deleting_.contains(create.partition))
+    return fail(Errc::unknown_topic, "partition " + create.partition.text() + " is being deleted; ids are never reused");
+  auto log = make_log(create.partition, create.settings);
+  log->create(Offset(0));
+  partitions_[create.partition] = std::make_unique<Partition>(
+      PartitionState(create.partition, create.epoch_base, create.settings, context_.producers), std::move(log));
+  return 0;
+}
+
+void Replica::delete_partition(const PartitionId& id) {
+  const auto it = partitions_.find(id);
+  if (it == partitions_.end()) return;
+  Partition& partition = *it.value();
+  unspilled_bytes_ -= partition.unspilled_seen;
+  partition.log->drop_tail();
+  deleting_[id] = std::move(partition.log);
+  partitions_.erase(it);
+  std::erase(dirty_, id);
+  context_.observer.partition_moved(id, true);
+}
+
+Result<std::uint64_t> Replica::apply_table_write(const WriteTableCommand& write, std::int64_t) {
+  const auto it = tables_.find(write.table);
+  if (it == tables_.end()) return fail(Errc::not_found, fmt::format("group {} has no table {}", group_.value, write.table));
+  auto revision = it->second.apply(write);
+  if (!revision) return revision;
+  for (const TableWrite& row : write.writes)
+    context_.observer.table_row_changed(write.table, row.key, row.value, *revision);
+  return revision;
+}
+
+// ---- Spill ----
+
+void Replica::count_unspilled(Partition& partition) {
+  const std::size_t unspilled = partition.log->unspilled_bytes();
+  unspilled_bytes_ += unspilled - partition.unspilled_seen;
+  partition.unspilled_seen = unspilled;
+  if (unspilled > 0 && !partition.dirty) {
+    partition.dirty = true;
+    dirty_.push_back(partition.state.id());
+  }
+}
+
+void Replica::spill() {
+  if (context_.clock.steady() < spill_again_) return;
+  while (spilling_ < kLogsSpilledAtOnce && !dirty_.empty()) {
+    const PartitionId id = dirty_.back();
+    dirty_.pop_back();
+    Partition* partition = find(id);
+    if (partition == nullptr) continue;
+    partition->dirty = false;
+    ++spilling_;
+    partition->log->spill([this, alive = std::weak_ptr(alive_), id](const Result<void>& result) {
+      if (!alive.expired()) spill_done(id, result);
+    });
+  }
+}
+
+void Replica::spill_done(const PartitionId& id, const Result<void>& result) {
+  --spilling_;
+  if (Partition* partition = find(id)) count_unspilled(*partition);
+  if (!result && result.error().code == Errc::no_space)
+    spill_again_ = context_.clock.steady() + kPauseWhenDiskIsFull;
+  else if (!result)
+    return stop(result.error(), true);
+  context_.wake();
+}
+
+void Replica::drop_tails() {
+  for (auto& [id, partition] : partitions_) partition->log->drop_tail();
+}
+
+// ---- Retention ----
+
+void Replica::enforce_retention() {
+  if (!ready()) return;
+  const std::int64_t time = next_group_time();
+  std::vector<RetentionSegment> segments;
+  for (auto& [id, partition] : partitions_) {
+    const TopicSettings& settings = partition->state.settings();
+    if (settings.retention_ms < 0 && settings.retention_bytes < 0) continue;
+    segments.clear();
+    for (const auto& segment : partition->log->segments())
+      segments.push_back({segment.next, segment.size_bytes, segment.max_timestamp_ms});
+    const auto cut = retention_cut(settings, segments, time);
+    if (!cut || *cut <= partition->state.start_offset()) continue;
+    submit(AdvanceStartCommand{id, *cut}, [where = id, to = *cut](const Result<std::uint64_t>& done) {
+      if (done) log_info("partition {}: retention moved its start to {}", where.text(), to.value);
+    });
+  }
+}
+
+void Replica::expire_producers(std::int64_t max_idle_ms) {
+  if (!ready()) return;
+  const std::int64_t idle_since = next_group_time() - max_idle_ms;
+  for (const auto& [id, partition] : partitions_) {
+    const auto oldest = partition->state.oldest_producer_ms();
+    if (!oldest || *oldest >= idle_since) continue;
+    submit(ExpireProducersCommand{idle_since}, [](const Result<std::uint64_t>&) {});
+    return;
+  }
+}
+
+// ---- Checkpoint ----
+
+Checkpoint Replica::capture() {
+  Checkpoint checkpoint;
+  checkpoint.group = group_;
+  checkpoint.cluster_id = context_.cluster_id;
+  checkpoint.snapshot.last_index = applied_;
+  checkpoint.snapshot.last_term = applied_term_;
+  checkpoint.snapshot.configuration = raft_.configuration();
+  checkpoint.snapshot.configuration_index = raft_.configuration_index();
+  checkpoint.group_time_ms = group_time_ms_;
+  if (auto position = context_.journal.position(group_, applied_)) checkpoint.journal_position = *position;
+  checkpoint.partitions.reserve(partitions_.size());
+  for (auto& [id, partition] : partitions_) {
+    partition->log->mark();
+    checkpoint.partitions.push_back({id, partition->state.encode(), {}});
+  }
+  for (const auto& [name, table] : tables_) checkpoint.tables.push_back({name, table.encode(kCheckpointFrameBytes / 2)});
+  for (const auto& [id, log] : deleting_) checkpoint.deleting.push_back(id);
+  return checkpoint;
+}
+
+void Replica::checkpointed(const Checkpoint& checkpoint) {
+  checkpoint_index_ = checkpoint.snapshot.last_index;
+  raft_.snapshot_taken(checkpoint_index_, 0, now());
+  context_.journal.release(group_, checkpoint_index_);
+  for (const CheckpointedPartition& covered : checkpoint.partitions) {
+    Partition* partition = find(covered.id);
+    if (partition == nullptr || !partition->log->has_garbage()) continue;
+    partition->log->remove_garbage([](const Result<void>& removed) {
+      if (!removed) log_warn("a segment below its log's start was not removed: {}", removed.error().message);
+    });
+  }
+  remove_deleted(checkpoint.deleting);
+}
+
+void Replica::remove_deleted(const std::vector<PartitionId>& ids) {
+  for (const PartitionId& id : ids) {
+    const auto it = deleting_.find(id);
+    if (it == deleting_.end()) continue;
+    it->second->remove_all([this, alive = std::weak_ptr(alive_), id](const Result<void>& removed) {
+      if (alive.expired()) return;
+      if (!removed) return log_warn("the files of deleted partition {} stay: {}", id.text(), removed.error().message);
+      deleting_.erase(id);
+    });
+  }
+}
+
+}  // namespace sluice::broker

@@ -1,0 +1,244 @@
+#include "broker/shard/shard.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "protocol/base/log.h"
+
+namespace sluice::broker {
+namespace {
+
+constexpr Nanos kPressureEvery = std::chrono::milliseconds(20);
+constexpr Nanos kHousekeepingEvery = std::chrono::seconds(1);
+constexpr Nanos kClocksMayPart = std::chrono::minutes(10);
+
+}  // namespace
+
+Shard::Shard(ShardOptions options, ShardSeams seams)
+    : options_(std::move(options)),
+      seams_(std::move(seams)),
+      journal_(std::make_unique<storage::Journal>(seams_.disk, seams_.random, options_.journal, *this)),
+      context_{.self = options_.node,
+               .cluster_id = options_.cluster_id,
+               .disk = seams_.disk,
+               .journal = *journal_,
+               .clock = seams_.clock,
+               .random = seams_.random,
+               .observer = seams_.observer,
+               .files = storage::make_file_pool(seams_.disk, options_.max_open_files),
+               .producers = seams_.producers,
+               .log_options = options_.log,
+               .raft_options = options_.raft,
+               .max_entry_bytes = options_.journal.flush_bytes - storage::kDiskBlock,
+               .max_unspilled_bytes = options_.max_unspilled_bytes,
+               .failed = {},
+               .wake = {}},
+      space_(seams_.disk, fmt::format("{}/shard-{}", options_.data_directory, options_.id.value),
+             options_.min_free_bytes, options_.reserve_bytes) {
+  context_.wake = [this] { seams_.wake(); };
+  context_.failed = [this](GroupId group, const Error& error, bool is_fatal) {
+    if (is_fatal) fatal({error.code, fmt::format("group {}: {}", group.value, error.message)});
+  };
+  for (GroupId group : options_.groups)
+    replicas_.push_back(std::make_unique<Replica>(group, group_directory(group), context_));
+  quiet_.resize(replicas_.size());
+}
+
+Shard::~Shard() {
+  if (tick_timer_ != 0) seams_.clock.cancel(tick_timer_);
+}
+
+std::string Shard::group_directory(GroupId group) const {
+  return fmt::format("{}/group-{}", options_.data_directory, group.value);
+}
+
+Replica* Shard::replica(GroupId group) {
+  for (auto& replica : replicas_)
+    if (replica->group() == group) return replica.get();
+  return nullptr;
+}
+
+bool Shard::ready() const {
+  return std::ranges::all_of(replicas_, [](const auto& replica) { return replica->ready(); });
+}
+
+std::size_t Shard::memory_bytes() const {
+  std::size_t bytes = 0;
+  for (const auto& replica : replicas_) bytes += replica->queued_bytes() + replica->unspilled_bytes();
+  return bytes;
+}
+
+void Shard::fatal(const Error& error) {
+  if (std::exchange(dead_, true)) return;
+  for (auto& replica : replicas_) replica->stop_requests({Errc::not_leader, "the node stops: " + error.message});
+  seams_.fatal(error);
+}
+
+// ---- The turn ----
+
+bool Shard::turn() {
+  if (dead_) return false;
+  finished_checkpointer_.reset();
+  bool worked = seams_.disk.poll() > 0;
+  worked |= tick_due();
+  if (durable_ && !dead_) {
+    const std::uint64_t sequence = *std::exchange(durable_, std::nullopt);
+    for (auto& replica : replicas_) replica->journal_durable(sequence);
+    worked = true;
+  }
+  // Whatever the journal's last twentieth can hold is for control commands.
+  const auto& journal = journal_->options();
+  const bool appends_allowed = journal_->append_room() > journal.capacity_bytes / 20 && !draining_;
+  for (std::size_t i = 0; i < replicas_.size() && !dead_; ++i)
+    worked |= replicas_[(first_in_turn_ + i) % replicas_.size()]->submit_pending(appends_allowed);
+  if (!replicas_.empty()) first_in_turn_ = (first_in_turn_ + 1) % replicas_.size();
+  if (!dead_) journal_->flush();
+  for (auto& replica : replicas_)
+    if (!dead_) worked |= replica->apply_committed();
+  if (!dead_) relieve_pressure();
+  if (!dead_) arm_tick_timer();
+  if (draining_ && !dead_) continue_drain();
+  return worked;
+}
+
+void Shard::journal_durable(std::uint64_t sequence) {
+  durable_ = sequence;
+  seams_.wake();
+}
+
+void Shard::journal_failed(const Error& error) { fatal(error); }
+
+bool Shard::tick_due() {
+  bool worked = false;
+  const auto now = std::chrono::duration_cast<Millis>(seams_.clock.steady());
+  for (auto& replica : replicas_) {
+    if (replica->stopped() || replica->next_timeout() > now) continue;
+    replica->tick();
+    worked = true;
+  }
+  return worked;
+}
+
+void Shard::arm_tick_timer() {
+  SteadyTime next = SteadyTime::max();
+  for (const auto& replica : replicas_)
+    if (!replica->stopped()) next = std::min<SteadyTime>(next, replica->next_timeout());
+  if (next == SteadyTime::max() || (tick_timer_ != 0 && next >= tick_at_)) return;
+  if (tick_timer_ != 0) seams_.clock.cancel(tick_timer_);
+  tick_at_ = next;
+  tick_timer_ = seams_.clock.call_at(next, [this] {
+    tick_timer_ = 0;
+    seams_.wake();
+  });
+}
+
+// ---- Behind the path: spill and checkpoints ----
+
+void Shard::relieve_pressure() {
+  std::size_t unspilled = 0;
+  for (const auto& replica : replicas_) unspilled += replica->unspilled_bytes();
+  if (unspilled > options_.spill_bytes)
+    for (auto& replica : replicas_)
+      if (replica->unspilled_bytes() > 0) replica->spill();
+
+  const SteadyTime now = seams_.clock.steady();
+  if (checkpointer_ || now - pressure_checked_ < kPressureEvery) return;
+  pressure_checked_ = now;
+  const auto usage = journal_->usage();
+  if (usage.used_bytes * 2 >= usage.capacity_bytes)
+    for (GroupId group : usage.oldest_pinned_by)
+      if (checkpoint(group)) return;
+  for (auto& replica : replicas_)
+    if (replica->entries_since_checkpoint() >= options_.checkpoint_entries && checkpoint(replica->group())) return;
+}
+
+bool Shard::checkpoint(GroupId group) {
+  Replica* const replica = this->replica(group);
+  if (checkpointer_ || dead_ || replica == nullptr || replica->stopped() || replica->entries_since_checkpoint() == 0)
+    return false;
+  checkpointer_ = std::make_unique<Checkpointer>(*replica, context_,
+                                                 [this](Result<void> result) { checkpoint_done(std::move(result)); });
+  checkpointer_->start();
+  return true;
+}
+
+void Shard::checkpoint_done(Result<void> result) {
+  finished_checkpointer_ = std::move(checkpointer_);
+  if (!result && result.error().code == Errc::no_space) {
+    space_.write_refused();
+    log_error("group {} could not be checkpointed, the disk is full: {}", finished_checkpointer_->group().value,
+              result.error().message);
+    // Not again at once: housekeeping tries when there is room.
+    pressure_checked_ = seams_.clock.steady() + kHousekeepingEvery;
+  } else if (!result) {
+    fatal(result.error());
+  }
+  seams_.wake();
+}
+
+// ---- Housekeeping, once a second ----
+
+void Shard::arm_housekeeping() {
+  seams_.clock.call_after(kHousekeepingEvery, [this, alive = std::weak_ptr(alive_)] {
+    if (alive.expired() || dead_) return;
+    housekeep();
+    arm_housekeeping();
+  });
+}
+
+void Shard::housekeep() {
+  const SteadyTime now = seams_.clock.steady();
+  std::uint64_t needed = 0;
+  for (const auto& replica : replicas_) needed += replica->unspilled_bytes();
+  space_.check(needed);
+  for (std::size_t i = 0; i < replicas_.size(); ++i) {
+    Replica& replica = *replicas_[i];
+    if (quiet_[i].applied != replica.applied_index()) quiet_[i] = {replica.applied_index(), now};
+    if (now - quiet_[i].since < options_.idle_checkpoint || replica.entries_since_checkpoint() == 0) continue;
+    if (checkpoint(replica.group())) replica.drop_tails();
+  }
+  if (now >= retention_due_) {
+    retention_due_ = now + options_.retention_check;
+    if (clocks_agree())
+      for (auto& replica : replicas_) {
+        replica->enforce_retention();
+        replica->expire_producers(options_.producer_expiry_ms);
+      }
+  }
+  seams_.wake();
+}
+
+bool Shard::clocks_agree() {
+  const Nanos apart = Nanos(seams_.clock.wall()) - seams_.clock.steady() - wall_minus_steady_;
+  if (apart < kClocksMayPart && apart > -kClocksMayPart) {
+    clock_warned_ = false;
+    return true;
+  }
+  if (!std::exchange(clock_warned_, true))
+    log_warn("the wall clock moved by {} s against the steady one: retention pauses until they agree again or a restart",
+             std::chrono::duration_cast<std::chrono::seconds>(apart).count());
+  return false;
+}
+
+// ---- Drain ----
+
+void Shard::drain(UniqueFunction<void()> done) {
+  draining_ = true;
+  drained_ = std::move(done);
+  seams_.wake();
+}
+
+void Shard::continue_drain() {
+  if (checkpointer_ || !drained_) return;
+  if (!journal_->clean()) return;
+  for (auto& replica : replicas_)
+    if (replica->entries_since_checkpoint() > 0 && !space_.full() && checkpoint(replica->group())) return;
+  for (auto& replica : replicas_)
+    if (replica->spilling()) return;
+  for (auto& replica : replicas_) replica->stop_requests({Errc::not_leader, "the node shuts down"});
+  dead_ = true;
+  std::exchange(drained_, nullptr)();
+}
+
+}  // namespace sluice::broker

@@ -1,0 +1,143 @@
+// Shard, start-up: checkpoints, journal, START.
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "broker/shard/shard.h"
+#include "protocol/base/log.h"
+
+namespace sluice::broker {
+namespace {
+
+constexpr std::size_t kMaxCheckpointBytes = 2ULL << 30;
+/// Payloads of replayed entries that are kept in memory until they are applied; others are read back.
+constexpr std::size_t kReplayMemoryBytes = 48U << 20;
+
+class ReplayInto final : public storage::JournalVisitor {
+ public:
+  explicit ReplayInto(Shard& shard) : shard_(shard) {}
+
+  void on_entry(const storage::JournalEntry& entry, ByteSpan payload, const storage::JournalPosition&) override {
+    Replica* const replica = shard_.replica(entry.group);
+    if (replica == nullptr || error) return;
+    const bool keep = kept_bytes_ + payload.size() <= kReplayMemoryBytes;
+    if (keep && entry.index > replica->applied_index()) kept_bytes_ += payload.size();
+    if (auto taken = replica->recovered_entry(entry, payload, keep); !taken) error = taken.error();
+  }
+  void on_vote(const storage::JournalVote& vote) override {
+    if (Replica* const replica = shard_.replica(vote.group)) replica->recovered_vote(vote);
+  }
+
+  std::optional<Error> error;
+
+ private:
+  Shard& shard_;
+  std::size_t kept_bytes_ = 0;
+};
+
+}  // namespace
+
+Result<void> Shard::format() {
+  const std::string shard_directory = fmt::format("{}/shard-{}", options_.data_directory, options_.id.value);
+  for (const std::string& directory : {shard_directory, options_.journal.directory}) {
+    if (auto made = seams_.disk.make_dirs(directory); !made) return made;
+  }
+  for (auto& replica : replicas_) {
+    if (auto made = seams_.disk.make_dirs(replica->directory()); !made) return made;
+    auto there = load_checkpoint(replica->group());
+    if (!there) return fail(there.error());
+    if (*there) continue;
+    Checkpoint first;
+    first.group = replica->group();
+    first.cluster_id = options_.cluster_id;
+    first.snapshot.last_index = LogIndex(1);
+    first.snapshot.last_term = Term(1);
+    first.snapshot.configuration = {{options_.node, fmt::format("node-{}", options_.node.value), ServerRole::voter}};
+    first.snapshot.configuration_index = LogIndex(1);
+    const std::string path = replica->directory() + "/" + checkpoint_file_name(first.snapshot.last_index);
+    if (auto written = storage::replace_file(seams_.disk, path, encode_checkpoint(first)); !written) return written;
+  }
+  if (auto synced = storage::sync_dir_blocking(seams_.disk, shard_directory); !synced) return synced;
+  return storage::sync_dir_blocking(seams_.disk, options_.data_directory);
+}
+
+Result<std::optional<Checkpoint>> Shard::load_checkpoint(GroupId group) {
+  const std::string directory = group_directory(group);
+  auto entries = seams_.disk.list(directory);
+  if (!entries) return fail(entries.error());
+  std::vector<LogIndex> indexes;
+  for (const storage::DirEntry& entry : *entries)
+    if (auto index = parse_checkpoint_file_name(entry.name)) indexes.push_back(*index);
+  std::ranges::sort(indexes, std::greater{});
+  std::optional<Error> newest_error;
+  // An older one serves only if the journal holds every later index: recovered_entry() refuses a gap.
+  for (LogIndex index : indexes) {
+    const std::string path = directory + "/" + checkpoint_file_name(index);
+    auto bytes = storage::read_file(seams_.disk, path, kMaxCheckpointBytes);
+    if (!bytes) return fail(bytes.error());
+    auto checkpoint = decode_checkpoint(*bytes);
+    if (checkpoint && checkpoint->snapshot.last_index == index) return std::optional(std::move(*checkpoint));
+    const Error why = checkpoint ? Error{Errc::corrupt, "its name and its content disagree"} : checkpoint.error();
+    log_error("checkpoint {} is damaged: {}", path, why.message);
+    if (!newest_error) newest_error = Error{Errc::corrupt, path + ": " + why.message};
+  }
+  if (newest_error)
+    return fail("no checkpoint of the group can be used; restore the file from a backup", std::move(*newest_error));
+  return std::optional<Checkpoint>();
+}
+
+void Shard::report_unknown(const std::vector<storage::DirEntry>& entries, Replica& replica) {
+  std::vector<std::string> known;
+  for (const auto& [id, partition] : replica.partitions()) known.push_back(id.text());
+  for (const PartitionId& id : replica.deleting()) known.push_back(id.text());
+  std::ranges::sort(known);
+  for (const storage::DirEntry& entry : entries) {
+    const std::string path = replica.directory() + "/" + entry.name;
+    if (entry.name.ends_with(".new")) {  // a temporary file that a crash left
+      seams_.disk.remove(path, [](const Result<void>&) {});
+      continue;
+    }
+    if (!entry.is_directory || std::ranges::binary_search(known, entry.name)) continue;
+    // It may belong to a partition that the journal is about to create again; nothing is ever deleted by inference.
+    log_info("{} is not mentioned by the group's checkpoint; it is kept", path);
+  }
+}
+
+Result<void> Shard::recover() {
+  if (auto started = space_.start(); !started) return started;
+  std::vector<storage::JournalProof> proofs;
+  for (auto& replica : replicas_) {
+    auto entries = seams_.disk.list(replica->directory());
+    if (!entries) return fail(entries.error());
+    auto checkpoint = load_checkpoint(replica->group());
+    if (!checkpoint) return fail(fmt::format("group {}", replica->group().value), checkpoint.error());
+    if (!*checkpoint)
+      return fail(Errc::corrupt, fmt::format("{} holds no checkpoint: the group's data is gone; restore it from a backup",
+                                             replica->directory()));
+    if (auto loaded = replica->load(**checkpoint); !loaded)
+      return fail(fmt::format("group {}: its checkpoint", replica->group().value), loaded.error());
+    report_unknown(*entries, *replica);
+    if (const auto& position = (*checkpoint)->journal_position)
+      proofs.push_back({replica->group(), (*checkpoint)->snapshot.last_index, *position});
+  }
+  ReplayInto visitor(*this);
+  if (auto replayed = journal_->recover(visitor, proofs); !replayed) return replayed;
+  if (visitor.error) return fail(*visitor.error);
+
+  // START states first: they must be durable before any group acts on them. The new file's table carries them.
+  std::vector<storage::JournalVote> votes;
+  for (auto& replica : replicas_) {
+    const HardState state = replica->start_state();
+    votes.push_back({replica->group(), state.term, state.vote});
+  }
+  if (auto started = journal_->start(votes); !started) return started;
+  for (auto& replica : replicas_) journal_->release(replica->group(), replica->applied_index());
+  wall_minus_steady_ = Nanos(seams_.clock.wall()) - seams_.clock.steady();
+  for (auto& replica : replicas_)
+    if (auto started = replica->start(); !started) return started;
+  arm_housekeeping();
+  seams_.wake();
+  return {};
+}
+
+}  // namespace sluice::broker
