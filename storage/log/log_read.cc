@@ -94,10 +94,6 @@ void PartitionLog::Impl::read_locate(const std::shared_ptr<Read>& op) {
     const std::size_t floor = index->floor(op->offset);
     op->at = {index->entry(floor).position, index->entry(floor).offset, std::nullopt};
     op->guided = floor > 0;
-    if (index->cursor().next <= op->offset) {  // an index that ends before the offset
-      op->at = {index->cursor().covered_to, index->cursor().next, std::nullopt};
-      op->guided = op->at.position > 0;
-    }
     self->files_->acquire(op->segment.path, false, self->alive(), [self, op](Result<FilePool::Lease> file) {
       if (!file) return self->read_failed(op, std::move(file.error()));
       op->file = std::move(*file);
