@@ -100,6 +100,12 @@ void RaftGroup::Core::publish_messages(const raft_update& update, const Event& b
 }
 
 void RaftGroup::Core::split_append(RaftMessage message) {
+  if (message.prev_index.value == 0 && raft_.trail.offset > 0) {
+    // The core takes a checkpoint at index 1 for entry 1 itself, and would send nothing for ever.
+    message.kind = RaftMessage::Kind::install_snapshot;
+    message.snapshot = snapshot_;
+    return send(std::move(message));
+  }
   const LogIndex last = message.prev_index.plus(message.entry_count);
   const ConfigurationLog::Item* change = configurations_.next_after(message.prev_index.next());
   while (change != nullptr && change->index <= last) {

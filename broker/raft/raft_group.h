@@ -153,7 +153,8 @@ class RaftGroup {
   Result<LogIndex> submit(std::span<const SharedBytes> commands, Millis now);
   /// Whether submit() of `bytes` more would be taken now.
   bool can_submit(std::size_t bytes) const;
-  /// Leader only: changes one server of the membership; a new server joins as standby or spare, never as voter.
+  /// Leader only: changes one server of the membership; a new server joins as standby or spare, never as voter,
+  /// and the leader keeps its own vote (hand over leadership first).
   /// Errors: as submit(); busy while another change is under way, or the one to promote lags behind; invalid_argument.
   Result<LogIndex> submit_configuration(const RaftConfiguration& configuration, Millis now);
 

@@ -253,6 +253,107 @@ TEST_F(ThreeVoters, SendsItsCheckpointToOneWhoIsFarBehind) {
   EXPECT_EQ(node.transcript(), "\n1->3 install term 3 snapshot 4@2 configuration 1 of 3\n");
 }
 
+TEST_F(ThreeVoters, SendsACheckpointThatHoldsTheFirstEntryAlone) {
+  start(ScriptedGroup::fresh(3));
+  node.applied(1);
+  group().snapshot_taken(LogIndex(1), 0, node.now());
+  node.elect(2);
+  node.receive(node.append_result(3, 2, 0, 1));
+  EXPECT_EQ(node.transcript(), "\n1->3 install term 2 snapshot 1@1 configuration 1 of 3\n");
+}
+
+TEST_F(ThreeVoters, SplitsAtAChangeBeforeItsCheckpointToo) {
+  for (const bool restarted : {false, true}) {
+    ScriptedGroup one(1);
+    RaftRecovery recovery = with_terms({2}, {Term(2), NodeId(0)});
+    RaftConfiguration four = voters(4);
+    four[3].role = ServerRole::standby;
+    recovery.entries.push_back(change_entry(2, four));
+    recovery.entries.push_back(change_entry(2, voters(4)));
+    recovery.entries.push_back(command_entry(2, "x"));
+    if (restarted) recovery.snapshot = SnapshotMeta{LogIndex(5), Term(2), voters(4), LogIndex(4)};
+    ASSERT_TRUE(one.start(recovery).has_value());
+    one.timeout();
+    for (int peer : {2, 3}) one.receive(one.vote_result(peer, 3, true, true));
+    one.written(3, 1);
+    for (int peer : {2, 3}) one.receive(one.vote_result(peer, 3, false, true));
+    one.persisted(6, 3);
+    if (!restarted) {
+      for (int peer : {2, 3}) one.receive(one.append_result(peer, 3, 6));
+      one.applied(6);
+      one.group().snapshot_taken(LogIndex(5), 5, one.now());
+    }
+    one.transcript();
+    one.receive(one.append_result(4, 3, 0, 5));
+    EXPECT_EQ(one.transcript(), restarted ? R"(
+1->4 append term 3 after 0@0 +2 commit 5
+1->4 append term 3 after 2@2 +1 commit 5
+1->4 append term 3 after 3@2 +3 commit 5
+)"
+                                          : R"(
+1->4 append term 3 after 0@0 +2 commit 6
+1->4 append term 3 after 2@2 +1 commit 6
+1->4 append term 3 after 3@2 +3 commit 6
+)");
+  }
+}
+
+TEST_F(ThreeVoters, GoesOnSendingAfterALateRefusal) {
+  start(with_terms({2, 2, 2}, {Term(2), NodeId(0)}));
+  node.elect(3);
+  node.persisted(5, 3);
+  node.receive(node.append_result(2, 3, 3));  // still being probed
+  node.transcript();
+  node.pass(Millis(2000));
+  node.receive(node.append_result(2, 3, 1, 2));
+  node.receive(node.append_result(2, 3, 1, 4));
+  node.receive(node.append_result(2, 3, 1, 3));
+  node.transcript();
+  node.receive(node.append_result(2, 3, 5));
+  EXPECT_NE(node.transcript().find("commit 5"), std::string::npos);
+  node.applied(5);
+  ASSERT_TRUE(node.submit("x").has_value());
+  EXPECT_NE(node.transcript().find("1->2 append term 3 after 5@3 +1"), std::string::npos);
+}
+
+TEST_F(ThreeVoters, VotesWhenAskedThoughItsOwnLogSaysStandby) {
+  RaftRecovery recovery = ScriptedGroup::fresh(3);
+  RaftConfiguration standby = voters(2);
+  standby[0].role = ServerRole::standby;
+  recovery.entries[0] = change_entry(1, standby);
+  start(recovery);
+  node.receive(node.append(2, 3, 1, 1, {}));
+  node.written(3, 0);
+  node.transcript();
+  // Node 2 has promoted node 1, but stepped down before it could tell: it needs the vote of node 1 to tell it.
+  node.receive(vote_request(2, 4, true, 2, 3));
+  EXPECT_EQ(node.transcript(), "\n1->2 pre-vote denied term 4\n") << "it has a leader still";
+  node.pass(Millis(1000));
+  node.receive(vote_request(2, 4, true, 2, 3));
+  EXPECT_EQ(node.transcript(), "\nfollower in term 3, leader 0\n1->2 pre-vote granted term 4\n");
+  node.receive(vote_request(2, 4, false, 2, 3));
+  node.receive(vote_request(3, 4, false, 2, 3));
+  node.written(4, 2);
+  EXPECT_EQ(node.transcript(), R"(
+write term 4 vote 2
+follower in term 4, leader 0
+1->2 vote granted term 4
+1->3 vote denied term 4
+)");
+}
+
+TEST_F(ThreeVoters, ALeaderKeepsItsOwnVote) {
+  start(ScriptedGroup::fresh(3));
+  node.elect(2);
+  node.persisted(2, 2);
+  node.receive(node.append_result(2, 2, 2));
+  node.applied(2);
+  RaftConfiguration without = voters(3);
+  without.erase(without.begin());
+  EXPECT_EQ(group().submit_configuration(without, node.now()).error().code, Errc::invalid_argument);
+  EXPECT_EQ(group().submit_configuration(voters(2), node.now()), LogIndex(3));
+}
+
 TEST_F(ThreeVoters, InstallsACheckpoint) {
   start(with_terms({2}, {Term(3), NodeId(0)}));
   RaftMessage install = node.message(Kind::install_snapshot, 2, 3);

@@ -86,7 +86,10 @@ void SimCluster::transmit(RaftMessage message) {
   static const int w = std::getenv("TR") ? atoi(std::getenv("TR")) : 0;
   static const long t0 = std::getenv("T0") ? atol(std::getenv("T0")) : 0;
   if (w && long(queue_.now()) > t0 && (from.value == w || to.value == w))
-    fmt::print("{} {}->{} kind {} term {} prev {}@{} n {} commit {} rejected {} last {} pv {} granted {}\n", queue_.now(), from.value, to.value, int(message.kind), message.term.value, message.prev_index.value, message.prev_term.value, message.entry_count, message.leader_commit.value, message.rejected.value, message.last_log_index.value, message.pre_vote, message.granted);
+    fmt::print("{} {}->{} kind {} term {} prev {}@{} n {} commit {} rejected {} last {} pv {} granted {}\n",
+               queue_.now(), from.value, to.value, int(message.kind), message.term.value, message.prev_index.value,
+               message.prev_term.value, message.entry_count, message.leader_commit.value, message.rejected.value,
+               message.last_log_index.value, message.pre_vote, message.granted);
   if (to.value < 1 || to.value > kNodes) return checker_.violated("a message to nobody");
   if (!linked(from, to) || random_.below(1000) < (calm_ ? 0 : weather_.lost_per_mille)) return;
   const int copies = random_.below(1000) < (calm_ ? 0 : weather_.doubled_per_mille) ? 2 : 1;
@@ -98,6 +101,18 @@ void SimCluster::transmit(RaftMessage message) {
       if (linked(from, to) && node(to).up()) node(to).receive(message);
     });
   }
+}
+
+void SimCluster::tempt(NodeId id) {
+  if (calm_ || !weather_.crashes || !random_.one_in(8)) return;
+  queue_.after(random_.below(weather_.disk_delay + 2'000), [this, id] {
+    if (calm_ || !node(id).up()) return;
+    node(id).crash();
+    ++crashes_;
+    queue_.after(random_.below(100'000), [this, id] {
+      if (!checker_.failed() && !node(id).up()) node(id).boot();
+    });
+  });
 }
 
 std::vector<SimNode*> SimCluster::reachable(NodeId id) {

@@ -38,6 +38,8 @@ class SimCluster {
   const Weather& weather() const { return weather_; }
   Sabotage sabotage() const { return sabotage_; }
   void transmit(RaftMessage message);
+  /// `id` has just promised something: now and then it is made to crash over it, and comes back soon.
+  void tempt(NodeId id);
   SimNode& node(NodeId id) { return *nodes_[static_cast<std::size_t>(id.value - 1)]; }
   /// Nodes that are up and that `id` reaches.
   std::vector<SimNode*> reachable(NodeId id);

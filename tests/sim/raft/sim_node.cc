@@ -158,7 +158,8 @@ std::string SimNode::uncommitted_change() const {
   for (std::size_t i = 0; i < log_.entries.size(); ++i) {
     if (log_.entries[i].type != EntryType::change || log_.first.plus(i) <= state_.index) continue;
     text += fmt::format(", {}:", log_.first.plus(i).value);
-    for (const RaftServer& server : *decode_configuration(log_.entries[i].payload))
+    const auto configuration = decode_configuration(log_.entries[i].payload);
+    for (const RaftServer& server : *configuration)
       text += fmt::format(" {}{}", server.id.value, server.role == ServerRole::voter ? "" : "s");
   }
   return text;
@@ -179,6 +180,7 @@ void SimNode::persist_entries(LogIndex first, std::span<const Entry> entries) {
 
 void SimNode::send(RaftMessage message) {
   cluster_.checker().sent(message);
+  if (!message.pre_vote && (message.granted || message.kind == RaftMessage::Kind::vote)) cluster_.tempt(id_);
   for (std::uint32_t i = 0; i < message.entry_count; ++i) {
     const LogIndex index = message.prev_index.plus(i + 1);
     if (index < log_.first || index >= log_.end())
@@ -200,8 +202,9 @@ void SimNode::committed(LogIndex upto) {
 }
 
 void SimNode::role_changed(RaftRole role, Term term, NodeId) {
-  if (role == RaftRole::leader) cluster_.checker().leads(id_, term, *group_);
-  if (role != RaftRole::leader) unacknowledged_.clear();
+  if (role != RaftRole::leader) return unacknowledged_.clear();
+  cluster_.checker().leads(id_, term, *group_);
+  cluster_.tempt(id_);
 }
 
 void SimNode::install_snapshot(const SnapshotMeta& snapshot) {
