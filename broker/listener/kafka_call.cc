@@ -6,10 +6,10 @@
 
 namespace sluice::broker {
 
-std::string KafkaCall::name() const {
-  const kafka::ApiInfo* known = kafka::find_api(api());
-  if (known) return fmt::format("{} v{}", known->name, version());
-  return fmt::format("api {} v{}", static_cast<std::int16_t>(api()), version());
+std::string call_name(kafka::ApiKey api, std::int16_t version) {
+  const kafka::ApiInfo* known = kafka::find_api(api);
+  if (known) return fmt::format("{} v{}", known->name, version);
+  return fmt::format("api {} v{}", static_cast<std::int16_t>(api), version);
 }
 
 void KafkaCall::refuse(std::string_view reason) { refuse_text(fmt::format("{}: {}", name(), reason)); }

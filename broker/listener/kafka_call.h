@@ -30,6 +30,9 @@ class ReplySink {
   virtual void hang_up(const std::string& reason) = 0;
 };
 
+/// API and version as they stand in log lines.
+std::string call_name(kafka::ApiKey api, std::int16_t version);
+
 class KafkaCall {
  public:
   KafkaCall(std::weak_ptr<ReplySink> sink, std::uint64_t sequence, BrokerApi& broker, const KafkaSettings& settings,
@@ -46,8 +49,7 @@ class KafkaCall {
   const SharedBytes& frame() const { return frame_; }
   kafka::ApiKey api() const { return request_.header.api_key; }
   std::int16_t version() const { return request_.header.api_version; }
-  /// `api` and `version` as they stand in log lines.
-  std::string name() const;
+  std::string name() const { return call_name(api(), version()); }
 
   /// The request's body; none if it is malformed, and then the connection is closed already.
   template <class Message>

@@ -15,6 +15,14 @@ namespace {
 /// A slow but honest sender of a large frame gets a second for each so many bytes, on top of the frame time-out.
 constexpr std::size_t kLeastBytesPerSecond = 64 << 10;
 
+/// What can be said of a request whose header can't be read.
+std::string name_of(ByteSpan frame) {
+  ByteReader reader(frame);
+  const auto api = reader.be<std::int16_t>();
+  const auto version = reader.be<std::int16_t>();
+  return reader.failed() ? "unknown API" : call_name(kafka::ApiKey{api}, version);
+}
+
 bool is_fetch(const SharedBytes& frame) {
   return frame.size() >= sizeof(std::int16_t) &&
          load_be<std::int16_t>(frame.data()) == static_cast<std::int16_t>(kafka::ApiKey::fetch);
@@ -118,7 +126,7 @@ bool KafkaSession::may_start(const SharedBytes& frame) const {
 
 void KafkaSession::start_request(SharedBytes frame) {
   const Result<kafka::Request> request = kafka::parse_request(frame);
-  if (!request) return refuse("unknown API: " + request.error().message);
+  if (!request) return refuse(name_of(frame) + ": " + request.error().message);
   const kafka::RequestHeader& header = request->header;
   const std::uint64_t sequence = first_sequence_ + slots_.size();
   Slot& slot = slots_.emplace_back();

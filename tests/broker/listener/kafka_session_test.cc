@@ -32,7 +32,7 @@ std::vector<ProducePartResult> produced_at(std::int64_t offset) {
 
 KafkaSettings small_bounds() {
   return {.max_request_bytes = 1 << 20,
-          .max_connections = 3,
+          .max_connections = 4,
           .max_requests_in_progress = 4,
           .max_bytes_in_progress = 64 << 10,
           .max_output_bytes = 128 << 10};
@@ -198,7 +198,8 @@ TEST_F(KafkaSessionTest, MalformedInputClosesItsConnectionAloneWithOneWarning) {
       {"gigabytes", bytes_of({0x7f, 0, 0, 0}), "2130706432 bytes"},
       {"a frame without a header", bytes_of({0, 0, 0, 1, 0}), "header"},
       {"an unknown API", bytes_of({0, 0, 0, 10, 0x30, 0x39, 0, 1, 0, 0, 0, 7, 0xff, 0xff}), "api 12345 v1"},
-      {"an unknown version", bytes_of({0, 0, 0, 10, 0, 3, 0, 99, 0, 0, 0, 7, 0xff, 0xff}), "Metadata v99"},
+      {"an unknown version", bytes_of({0, 0, 0, 11, 0, 3, 0, 99, 0, 0, 0, 7, 0xff, 0xff, 0}), "Metadata v99: this API"},
+      {"a header cut short", bytes_of({0, 0, 0, 10, 0, 3, 0, 9, 0, 0, 0, 7, 0xff, 0xff}), "Metadata v9: request header"},
       {"a body cut short", bytes_of({0, 0, 0, 13, 0, 3, 0, 1, 0, 0, 0, 7, 0xff, 0xff, 0, 0, 0}), "Metadata v1"},
       {"an array of a billion",
        bytes_of({0, 0, 0, 14, 0, 3, 0, 1, 0, 0, 0, 7, 0xff, 0xff, 0x3f, 0xff, 0xff, 0xff}), "Metadata v1"},
@@ -306,15 +307,15 @@ TEST_F(KafkaSessionTest, WithoutConnectionsNoTimerRuns) {
 
 TEST_F(KafkaSessionTest, AtTheConnectionLimitOthersWait) {
   std::vector<std::unique_ptr<TestClient>> clients;
-  for (int i = 0; i < 4; ++i) clients.push_back(connect());
-  EXPECT_EQ(server_->session_count(), 3U);
+  for (int i = 0; i < 5; ++i) clients.push_back(connect());
+  EXPECT_EQ(server_->session_count(), 4U);
   EXPECT_EQ(logged_warnings().size(), 1U);
-  clients[3]->send(1, 0, kafka::ApiVersionsRequest{});
+  clients[4]->send(1, 0, kafka::ApiVersionsRequest{});
   settle();
-  EXPECT_TRUE(clients[3]->replies().empty());
+  EXPECT_TRUE(clients[4]->replies().empty());
   clients[0]->close();
   settle();
-  EXPECT_EQ(clients[3]->replies().size(), 1U);
+  EXPECT_EQ(clients[4]->replies().size(), 1U);
 }
 
 TEST_F(KafkaSessionTest, DrainAnswersWhatIsUnderWayAndThenCloses) {
