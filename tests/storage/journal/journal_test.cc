@@ -394,7 +394,7 @@ TEST_F(JournalTest, WaitsForSpaceAndGoesOn) {
   store.clear_fault(fault);
   journal->flush();
   run();
-  must_append(9, index + 1, "again");
+  must_append(9, index + 1, std::string(7000, 'f'));
   flush_and_run();
   EXPECT_TRUE(journal->clean());
   EXPECT_EQ(position(9, index + 1).file, 2U);
