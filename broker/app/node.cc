@@ -1,0 +1,246 @@
+#include "broker/app/node.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <condition_variable>
+#include <future>
+#include <mutex>
+#include <thread>
+
+#include "broker/app/shard_unit.h"
+#include "broker/net/event_loop.h"
+#include "broker/net/tcp.h"
+#include "broker/shard/thread_mailbox.h"
+#include "protocol/base/log.h"
+
+namespace sluice::broker {
+namespace {
+
+constexpr std::size_t kMaxProducers = 100'000;
+constexpr std::size_t kMessagesATurn = 1024;
+
+/// A disk of the asked-for engine; with `auto` io_uring where it is allowed.
+Result<std::unique_ptr<storage::Disk>> open_disk(const std::string& engine) {
+  static std::once_flag warned;
+  const storage::DiskOptions options;
+  if (engine == "threads") return storage::make_thread_disk(options);
+  auto uring = storage::make_uring_disk(options);
+  if (uring || engine == "uring") return uring;
+  std::call_once(warned, [&] {
+    log_warn("io_uring can't be used ({}); a thread pool takes over, which costs more CPU", uring.error().message);
+  });
+  return storage::make_thread_disk(options);
+}
+
+[[noreturn]] void exit_at_once(const Error& error) {
+  log_error("stopping at once: {}", error.message);
+  ::_exit(1);
+}
+
+}  // namespace
+
+/// One shard's thread with what lives on it. `unit` and `disk` are made and destroyed there.
+struct Node::Thread {
+  explicit Thread(ShardId shard_id, EventLoopOptions options) : id(shard_id), loop(options) {}
+
+  ShardId id;
+  EventLoop loop;
+  SeededRandom random{os_seed()};
+  std::unique_ptr<storage::Disk> disk;
+  std::unique_ptr<ShardUnit> unit;
+  std::vector<std::unique_ptr<ThreadMailbox>> outgoing;  ///< by receiver
+  std::vector<ThreadMailbox*> incoming;                  ///< by sender
+  std::unique_ptr<Listener> listener;
+  std::function<void()> when_ready;
+  std::thread thread;
+
+  bool turn() {
+    bool worked = false;
+    for (ThreadMailbox* mailbox : incoming) worked |= mailbox->drain(kMessagesATurn) > 0;
+    if (unit) worked |= unit->turn();
+    for (auto& mailbox : outgoing) worked |= mailbox->deliver();
+    if (when_ready && unit && unit->ready()) std::exchange(when_ready, nullptr)();
+    return worked;
+  }
+};
+
+Node::Node(Settings settings) : settings_(std::move(settings)) {}
+Node::~Node() { stop(); }
+
+Result<void> Node::on_every_shard(const std::function<Result<void>(Thread&)>& step) {
+  std::vector<std::promise<Result<void>>> done(threads_.size());
+  for (std::size_t i = 0; i < threads_.size(); ++i)
+    threads_[i]->loop.post([&step, &thread = *threads_[i], &promise = done[i]] { promise.set_value(step(thread)); });
+  Result<void> first;
+  for (auto& promise : done) {
+    Result<void> result = promise.get_future().get();
+    if (!result && first) first = std::move(result);
+  }
+  return first;
+}
+
+void Node::wait_for_every_shard(const std::function<void(Thread&, std::function<void()> done)>& step) {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::size_t waiting = threads_.size();
+  for (auto& thread : threads_)
+    thread->loop.post([&, &on = *thread] {
+      step(on, [&] {
+        const std::lock_guard lock(mutex);
+        --waiting;
+        changed.notify_one();
+      });
+    });
+  std::unique_lock lock(mutex);
+  changed.wait(lock, [&] { return waiting == 0; });
+}
+
+Result<void> Node::prepare_directory() {
+  auto lock = DirectoryLock::take(settings_.data_dir);
+  if (!lock) return fail(lock.error());
+  lock_.emplace(std::move(*lock));
+  const std::unique_ptr<storage::Disk> disk = storage::make_thread_disk({});
+  auto identity = read_identity(*disk, settings_.data_dir);
+  if (!identity) return fail(identity.error());
+  const bool is_new = !*identity;
+  if (is_new) {
+    SeededRandom random(os_seed());
+    const std::uint32_t cores = std::max(1U, std::thread::hardware_concurrency());
+    identity_ = new_identity(random, settings_.shards == 0 ? cores : settings_.shards);
+  } else {
+    identity_ = **identity;
+    if (settings_.shards != 0 && settings_.shards != identity_.shards)
+      return fail(Errc::config, fmt::format("setting shards = {} is wrong: data directory {} was made with {}, and keeps them",
+                                            settings_.shards, settings_.data_dir, identity_.shards));
+  }
+  if (auto opened = open_threads(is_new); !opened) return opened;
+  if (!is_new) return {};
+  return write_identity(*disk, settings_.data_dir, identity_);
+}
+
+Result<void> Node::open_threads(bool new_directory) {
+  const std::uint32_t cores = std::max(1U, std::thread::hardware_concurrency());
+  EventLoopOptions loop_options;
+  loop_options.spin = identity_.shards > cores ? Nanos(0) : Nanos(std::chrono::microseconds(settings_.loop_spin_us));
+  for (std::uint32_t shard = 0; shard < identity_.shards; ++shard)
+    threads_.push_back(std::make_unique<Thread>(ShardId(shard), loop_options));
+  for (auto& from : threads_)
+    for (auto& to : threads_) {
+      from->outgoing.push_back(std::make_unique<ThreadMailbox>([&loop = to->loop] { loop.wake(); }));
+      to->incoming.push_back(from->outgoing.back().get());
+    }
+  for (auto& thread : threads_) thread->thread = std::thread([&loop = thread->loop] { loop.run(); });
+
+  auto producers = make_producer_budget(kMaxProducers);
+  auto made = on_every_shard([&](Thread& thread) -> Result<void> {
+    auto disk = open_disk(settings_.io_engine);
+    if (!disk) return fail(disk.error());
+    thread.disk = std::move(*disk);
+    if (thread.disk->wake_fd() >= 0)
+      thread.loop.watch_fd(thread.disk->wake_fd(), [&loop = thread.loop] { loop.wake(); });
+    thread.unit = std::make_unique<ShardUnit>(
+        settings_, identity_, thread.id,
+        UnitSeams{*thread.disk, thread.loop, thread.random, producers, [&loop = thread.loop] { loop.wake(); }, exit_at_once});
+    if (new_directory) return thread.unit->format();
+    return {};
+  });
+  if (!made) return made;
+  io_engine_ = threads_.front()->disk->name() == "io_uring" ? "uring" : std::string(threads_.front()->disk->name());
+  std::vector<ShardUnit*> units;
+  for (auto& thread : threads_) units.push_back(thread->unit.get());
+  return on_every_shard([&](Thread& thread) -> Result<void> {
+    std::vector<Mailbox*> mailboxes;
+    for (auto& mailbox : thread.outgoing) mailboxes.push_back(mailbox.get());
+    thread.unit->connect(units, std::move(mailboxes));
+    return {};
+  });
+}
+
+Result<void> Node::open_listeners() {
+  auto address = parse_host_port("kafka.listen", settings_.kafka_listen);
+  if (!address) return fail(address.error());
+  TcpListenOptions options{.host = address->first, .port = address->second, .reuse_port = true};
+  // The first one picks the port; the others share it.
+  for (auto& thread : threads_) {
+    std::promise<Result<void>> done;
+    thread->loop.post([&] {
+      auto listener = listen_tcp(thread->loop, options);
+      if (!listener) return done.set_value(fail(listener.error()));
+      thread->listener = std::move(*listener);
+      done.set_value({});
+    });
+    if (auto opened = done.get_future().get(); !opened) return opened;
+    options.port = thread->listener->port();
+  }
+  port_ = options.port;
+  host_ = address->first;
+  kafka_address_ = fmt::format("{}:{}", host_.empty() ? "0.0.0.0" : host_, port_);
+  return {};
+}
+
+Result<void> Node::announce() {
+  std::string host = host_.empty() || host_ == "0.0.0.0" || host_ == "::" ? "localhost" : host_;
+  int port = port_;
+  if (!settings_.kafka_advertise.empty()) {
+    const bool with_port = settings_.kafka_advertise.find(':') != std::string::npos;
+    auto told = parse_host_port("kafka.advertise",
+                                with_port ? settings_.kafka_advertise : fmt::format("{}:{}", settings_.kafka_advertise, port_));
+    if (!told) return fail(told.error());
+    host = told->first;
+    port = told->second;
+  }
+  std::promise<Result<void>> done;
+  Thread& controller = *threads_[0];  // group 0 is pinned to shard 0
+  controller.loop.post([&] {
+    controller.unit->announce_node(host, port, [&](Result<void> result) { done.set_value(std::move(result)); });
+  });
+  if (auto announced = done.get_future().get(); !announced) return announced;
+  // The row was posted to the other shards before this: their next messages find it.
+  return on_every_shard([&](Thread& thread) -> Result<void> {
+    thread.unit->kafka().listen(std::move(thread.listener));
+    return {};
+  });
+}
+
+Result<void> Node::start() {
+  if (auto prepared = prepare_directory(); !prepared) return prepared;
+  if (auto opened = open_listeners(); !opened) return opened;
+  auto recovered = on_every_shard([](Thread& thread) -> Result<void> {
+    auto result = thread.unit->recover();
+    if (!result) return result;
+    thread.loop.set_turn_hook([&thread] { return thread.turn(); });
+    return {};
+  });
+  if (!recovered) return recovered;
+  wait_for_every_shard([](Thread& thread, std::function<void()> done) { thread.when_ready = std::move(done); });
+  return announce();
+}
+
+void Node::stop() {
+  if (threads_.empty()) return;
+  const bool served = std::ranges::all_of(threads_, [](const auto& t) { return t->unit && t->unit->ready(); });
+  if (served) {
+    wait_for_every_shard([](Thread& thread, std::function<void()> done) { thread.unit->drain_requests(std::move(done)); });
+    wait_for_every_shard([](Thread& thread, std::function<void()> done) { thread.unit->drain_storage(std::move(done)); });
+  }
+  // Units see each other through messages until all of them are idle; then each goes on its own thread.
+  (void)on_every_shard([](Thread& thread) -> Result<void> {
+    thread.loop.set_turn_hook({});
+    thread.listener.reset();
+    return {};
+  });
+  (void)on_every_shard([](Thread& thread) -> Result<void> {
+    thread.unit.reset();
+    if (thread.disk && thread.disk->wake_fd() >= 0) thread.loop.unwatch_fd(thread.disk->wake_fd());
+    thread.disk.reset();
+    return {};
+  });
+  for (auto& thread : threads_) {
+    thread->loop.stop();
+    if (thread->thread.joinable()) thread->thread.join();
+  }
+  threads_.clear();
+}
+
+}  // namespace sluice::broker

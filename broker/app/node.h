@@ -1,0 +1,52 @@
+// A node as a process runs it: real disks, clocks and sockets, one thread a shard.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "broker/app/data_directory.h"
+#include "broker/app/settings.h"
+
+namespace sluice::broker {
+
+class Node {
+ public:
+  explicit Node(Settings settings);
+  ~Node();
+
+  /// Locks the data directory, recovers, and serves: returns when every group leads and the listener accepts.
+  /// Errors: config, in_use, corrupt, io_error, ...
+  Result<void> start();
+  /// Finishes requests, checkpoints, ends the threads.
+  void stop();
+
+  const std::string& kafka_address() const { return kafka_address_; }
+  std::uint32_t shards() const { return identity_.shards; }
+  const std::string& io_engine() const { return io_engine_; }
+  const Settings& settings() const { return settings_; }
+
+ private:
+  struct Thread;
+  Result<void> prepare_directory();
+  Result<void> open_threads(bool new_directory);
+  Result<void> open_listeners();
+  /// Runs `step` on every shard's thread, all at once, and waits; the first error.
+  Result<void> on_every_shard(const std::function<Result<void>(Thread&)>& step);
+  Result<void> announce();
+  /// Starts `step` on every shard; waits until each has called its `done`.
+  void wait_for_every_shard(const std::function<void(Thread&, std::function<void()> done)>& step);
+
+  Settings settings_;
+  NodeIdentity identity_;
+  std::optional<DirectoryLock> lock_;
+  std::vector<std::unique_ptr<Thread>> threads_;
+  std::string kafka_address_;
+  std::string io_engine_;
+  std::string host_;
+  int port_ = 0;
+};
+
+}  // namespace sluice::broker

@@ -1,0 +1,175 @@
+#include "broker/app/settings.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <functional>
+#include <limits>
+#include <toml++/toml.h>
+
+namespace sluice::broker {
+namespace {
+
+Error wrong(std::string_view name, std::string_view value, std::string_view allowed) {
+  return {Errc::config, fmt::format("setting {} = '{}' is wrong: {}", name, value, allowed)};
+}
+
+std::optional<std::uint64_t> parse_size(std::string_view text) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{}) return std::nullopt;
+  const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
+  constexpr std::array<std::pair<std::string_view, int>, 4> kUnits{{{"", 0}, {"KiB", 10}, {"MiB", 20}, {"GiB", 30}}};
+  for (const auto& [name, shift] : kUnits)
+    if (unit == name && value <= std::numeric_limits<std::uint64_t>::max() >> shift) return value << shift;
+  return std::nullopt;
+}
+
+using Set = std::function<Result<void>(Settings&, std::string_view name, std::string_view value)>;
+struct Setting {
+  std::string_view name;
+  std::string_view default_value;
+  std::string_view help;
+  Set set;
+};
+
+Set text(std::string Settings::*field) {
+  return [field](Settings& s, std::string_view, std::string_view value) -> Result<void> {
+    s.*field = std::string(value);
+    return {};
+  };
+}
+Set one_of(std::string Settings::*field, std::vector<std::string_view> allowed) {
+  return [field, allowed = std::move(allowed)](Settings& s, std::string_view name, std::string_view value) -> Result<void> {
+    if (std::ranges::find(allowed, value) == allowed.end())
+      return fail(wrong(name, value, fmt::format("it is one of {}", fmt::join(allowed, ", "))));
+    s.*field = std::string(value);
+    return {};
+  };
+}
+Set flag(bool Settings::*field) {
+  return [field](Settings& s, std::string_view name, std::string_view value) -> Result<void> {
+    if (value != "true" && value != "false") return fail(wrong(name, value, "it is true or false"));
+    s.*field = value == "true";
+    return {};
+  };
+}
+template <class T>
+Set number(T Settings::*field, std::uint64_t least, std::uint64_t most) {
+  return [=](Settings& s, std::string_view name, std::string_view value) -> Result<void> {
+    const auto parsed = parse_size(value);
+    if (!parsed || *parsed < least || *parsed > most)
+      return fail(wrong(name, value, fmt::format("it is a whole number from {} to {}, for sizes with KiB, MiB or GiB behind it",
+                                                 least, most)));
+    s.*field = static_cast<T>(*parsed);
+    return {};
+  };
+}
+Set address(std::string Settings::*field) {
+  return [field](Settings& s, std::string_view name, std::string_view value) -> Result<void> {
+    if (auto parsed = parse_host_port(name, value); !parsed) return fail(parsed.error());
+    s.*field = std::string(value);
+    return {};
+  };
+}
+Result<void> set_log_level(Settings& s, std::string_view name, std::string_view value) {
+  constexpr std::array<std::string_view, 6> kLevels{"trace", "debug", "info", "warn", "error", "off"};
+  const auto at = std::ranges::find(kLevels, value);
+  if (at == kLevels.end()) return fail(wrong(name, value, fmt::format("it is one of {}", fmt::join(kLevels, ", "))));
+  s.log_level = static_cast<LogLevel>(at - kLevels.begin());
+  return {};
+}
+
+constexpr std::uint64_t kMiB = 1ULL << 20;
+constexpr std::uint64_t kTiB = 1ULL << 40;
+constexpr std::uint64_t kDayMs = 24ULL * 3600 * 1000;
+
+const std::vector<Setting>& all_settings() {
+  static const std::vector<Setting> kSettings{
+      {"data_dir", "data", "directory of everything the node keeps", text(&Settings::data_dir)},
+      {"journal_dir", "", "directory of the journals, if they are to be on another disk", text(&Settings::journal_dir)},
+      {"kafka.listen", "127.0.0.1:9092", "address for Kafka clients; port 0 picks a free one", address(&Settings::kafka_listen)},
+      {"kafka.advertise", "", "HOST[:PORT] that clients are told to connect to", text(&Settings::kafka_advertise)},
+      {"kafka.max_request_bytes", "64MiB", "largest request", number(&Settings::kafka_max_request_bytes, 1 << 16, 1ULL << 30)},
+      {"kafka.max_connections", "10000", "connections of the node; more wait", number(&Settings::kafka_max_connections, 1, 1'000'000)},
+      {"shards", "0", "threads; 0 is one a core; fixed when the data directory is made", number(&Settings::shards, 0, 256)},
+      {"io_engine", "auto", "auto, uring or threads", one_of(&Settings::io_engine, {"auto", "uring", "threads"})},
+      {"log_level", "info", "trace, debug, info, warn, error or off", set_log_level},
+      {"topics.auto_create", "true", "topics are made when a client names them first", flag(&Settings::topics_auto_create)},
+      {"topics.default_partitions", "1", "partitions of a topic that asks for no number", number(&Settings::topics_default_partitions, 1, 10'000)},
+      {"topics.max_partitions", "20000", "partitions of all topics", number(&Settings::topics_max_partitions, 1, 1'000'000)},
+      {"journal.capacity_bytes", "1GiB", "journal files of the node in all", number(&Settings::journal_capacity_bytes, 4 * kMiB, kTiB)},
+      {"journal.file_bytes", "64MiB", "size of one journal file", number(&Settings::journal_file_bytes, kMiB, 1ULL << 30)},
+      {"journal.sync", "auto", "how journal writes are made durable: auto, dsync or fdatasync", one_of(&Settings::journal_sync, {"auto", "dsync", "fdatasync"})},
+      {"journal.direct", "true", "write the journal past the page cache", flag(&Settings::journal_direct)},
+      {"memory.spill_bytes", "16MiB", "unspilled data of a shard that starts a spill", number(&Settings::memory_spill_bytes, 1 << 16, kTiB)},
+      {"memory.max_unspilled_bytes", "96MiB", "unspilled data of a group at which applying waits", number(&Settings::memory_max_unspilled_bytes, 1 << 16, kTiB)},
+      {"log.max_open_files", "1024", "open segment files of a shard", number(&Settings::log_max_open_files, 8, 1'000'000)},
+      {"log.retention_check_ms", "60000", "how often retention looks for what is due", number(&Settings::retention_check_ms, 1, kDayMs)},
+      {"log.checkpoint_idle_ms", "10000", "quiet time after which a group is checkpointed", number(&Settings::checkpoint_idle_ms, 1, kDayMs)},
+      {"log.producer_expiry_ms", "86400000", "idle time after which a producer is forgotten", number(&Settings::producer_expiry_ms, 1000, 365 * kDayMs)},
+      {"disk.min_free_bytes", "64MiB", "producing is refused while less is free", number(&Settings::disk_min_free_bytes, 0, kTiB)},
+      {"disk.reserve_bytes", "16MiB", "reserve file of a shard that keeps deletes possible on a full disk", number(&Settings::disk_reserve_bytes, 0, 1ULL << 30)},
+      {"loop.spin_us", "50", "how long a loop looks for work before it sleeps", number(&Settings::loop_spin_us, 0, 10'000)},
+  };
+  return kSettings;
+}
+
+Result<void> read_table(Settings& settings, const toml::table& table, const std::string& prefix, const std::string& path) {
+  for (const auto& [key, node] : table) {
+    const std::string name = prefix + std::string(key.str());
+    if (const auto* inner = node.as_table()) {
+      if (auto read = read_table(settings, *inner, name + ".", path); !read) return read;
+      continue;
+    }
+    std::string value;
+    if (const auto* s = node.as_string()) value = s->get();
+    else if (const auto* i = node.as_integer()) value = std::to_string(i->get());
+    else if (const auto* b = node.as_boolean()) value = b->get() ? "true" : "false";
+    else value = "?";
+    if (auto set = set_setting(settings, name, value); !set)
+      return fail(Errc::config, fmt::format("{}:{}: {}", path, node.source().begin.line, set.error().message));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> set_setting(Settings& settings, std::string_view name, std::string_view value) {
+  for (const Setting& setting : all_settings())
+    if (setting.name == name) return setting.set(settings, name, value);
+  return fail(Errc::config, fmt::format("there is no setting {}; `sluiced --help` lists them", name));
+}
+
+Result<void> read_settings_file(Settings& settings, const std::string& path) {
+  try {
+    return read_table(settings, toml::parse_file(path), "", path);
+  } catch (const toml::parse_error& error) {
+    const auto line = error.source().begin.line;
+    return fail(Errc::config, line == 0 ? fmt::format("{}: {}", path, error.description())
+                                        : fmt::format("{}:{}: {}", path, line, error.description()));
+  }
+}
+
+std::vector<SettingHelp> describe_settings() {
+  std::vector<SettingHelp> help;
+  for (const Setting& setting : all_settings())
+    help.push_back({std::string(setting.name), std::string(setting.default_value), std::string(setting.help)});
+  return help;
+}
+
+Result<std::pair<std::string, int>> parse_host_port(std::string_view setting, std::string_view text) {
+  const auto bad = [&] { return fail(wrong(setting, text, "it is HOST:PORT, with a port from 0 to 65535")); };
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return bad();
+  std::string_view host = text.substr(0, colon), port = text.substr(colon + 1);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  int number = 0;
+  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
+  if (error != std::errc{} || end != port.data() + port.size() || number < 0 || number > 65535) return bad();
+  return std::pair(std::string(host), number);
+}
+
+}  // namespace sluice::broker

@@ -1,0 +1,96 @@
+#include "broker/app/shard_unit.h"
+
+#include <fmt/core.h>
+
+namespace sluice::broker {
+namespace {
+
+constexpr Nanos kDrainLimit = std::chrono::seconds(5);
+
+ShardOptions shard_options(const Settings& settings, const NodeIdentity& identity, ShardId id) {
+  ShardOptions options;
+  options.id = id;
+  options.node = identity.node;
+  options.cluster_id = identity.cluster_id;
+  options.data_directory = settings.data_dir;
+  options.groups = groups_of(id, identity.shards);
+  options.journal.directory = settings.journal_dir.empty()
+                                  ? fmt::format("{}/shard-{}/journal", settings.data_dir, id.value)
+                                  : fmt::format("{}/shard-{}", settings.journal_dir, id.value);
+  options.journal.file_bytes = settings.journal_file_bytes;
+  options.journal.capacity_bytes =
+      std::max(settings.journal_capacity_bytes / identity.shards, 4 * settings.journal_file_bytes);
+  options.journal.direct = settings.journal_direct;
+  options.journal.max_entry_bytes = static_cast<std::uint32_t>(settings.kafka_max_request_bytes + (1 << 16));
+  options.journal.sync = settings.journal_sync == "dsync"       ? storage::JournalSync::dsync
+                         : settings.journal_sync == "fdatasync" ? storage::JournalSync::fdatasync
+                                                                : storage::JournalSync::automatic;
+  options.max_open_files = settings.log_max_open_files;
+  options.spill_bytes = settings.memory_spill_bytes;
+  options.max_unspilled_bytes = settings.memory_max_unspilled_bytes;
+  options.idle_checkpoint = Millis(settings.checkpoint_idle_ms);
+  options.retention_check = Millis(settings.retention_check_ms);
+  options.producer_expiry_ms = settings.producer_expiry_ms;
+  options.min_free_bytes = settings.disk_min_free_bytes;
+  options.reserve_bytes = settings.disk_reserve_bytes;
+  return options;
+}
+
+ServiceOptions service_options(const Settings& settings, const NodeIdentity& identity) {
+  ServiceOptions options;
+  options.node = identity.node;
+  options.cluster_id = identity.cluster_id;
+  options.auto_create_topics = settings.topics_auto_create;
+  options.default_partitions = static_cast<std::int32_t>(settings.topics_default_partitions);
+  options.max_partitions = static_cast<std::int32_t>(settings.topics_max_partitions);
+  options.groups = all_groups(identity.shards);
+  return options;
+}
+
+KafkaSettings kafka_settings(const Settings& settings, const NodeIdentity& identity) {
+  KafkaSettings kafka;
+  kafka.max_request_bytes = settings.kafka_max_request_bytes;
+  kafka.max_connections = std::max<std::size_t>(1, settings.kafka_max_connections / identity.shards);
+  return kafka;
+}
+
+}  // namespace
+
+ShardUnit::ShardUnit(const Settings& settings, const NodeIdentity& identity, ShardId id, UnitSeams seams)
+    : identity_(identity),
+      services_(service_options(settings, identity), id, identity.shards, seams.clock, seams.random),
+      shard_(shard_options(settings, identity, id),
+             ShardSeams{seams.disk, seams.clock, seams.random, services_, std::move(seams.producers),
+                        std::move(seams.wake), std::move(seams.fatal)}),
+      kafka_(services_, seams.clock, kafka_settings(settings, identity)) {}
+
+void ShardUnit::connect(const std::vector<ShardUnit*>& all, std::vector<Mailbox*> mailboxes) {
+  std::vector<ShardServices*> peers;
+  for (ShardUnit* unit : all) peers.push_back(&unit->services_);
+  services_.connect(shard_, std::move(peers), std::move(mailboxes));
+}
+
+Result<void> ShardUnit::recover() {
+  if (auto recovered = shard_.recover(); !recovered) return recovered;
+  services_.start();
+  return {};
+}
+
+void ShardUnit::announce_node(std::string host, int port, UniqueFunction<void(Result<void>)> done) {
+  Replica* const controller = shard_.replica(kControllerGroup);
+  const std::string row = encode_node_row({identity_.node, std::move(host), port});
+  const TableRow* const there = controller->table(kClusterTable)->find(node_row_key(identity_.node));
+  if (there != nullptr && there->value == row) return done({});
+  controller->submit(WriteTableCommand{std::string(kClusterTable), {{node_row_key(identity_.node), row, std::nullopt}}},
+                     [done = std::move(done)](Result<std::uint64_t> written) mutable {
+                       if (!written) return done(fail(written.error()));
+                       done({});
+                     });
+}
+
+void ShardUnit::drain_requests(UniqueFunction<void()> done) {
+  services_.drain();
+  kafka_.drain(kDrainLimit, std::move(done));
+}
+
+}  // namespace sluice::broker

@@ -1,0 +1,55 @@
+// Everything of one shard, wired from its seams: Shard, services, Kafka listener. The process runs one on each thread
+// (Node); the simulator runs several of them, of several lives of a node, in virtual time.
+// Thread safety: the shard's thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "broker/app/data_directory.h"
+#include "broker/app/settings.h"
+#include "broker/listener/kafka_server.h"
+#include "broker/service/shard_services.h"
+#include "broker/shard/shard.h"
+
+namespace sluice::broker {
+
+struct UnitSeams {
+  storage::Disk& disk;
+  Clock& clock;
+  Random& random;
+  std::shared_ptr<ProducerBudget> producers;
+  UniqueFunction<void()> wake;
+  UniqueFunction<void(const Error&)> fatal;
+};
+
+class ShardUnit {
+ public:
+  ShardUnit(const Settings& settings, const NodeIdentity& identity, ShardId id, UnitSeams seams);
+
+  /// All shards of the node, and this shard's mailbox to each of them. Before recover().
+  void connect(const std::vector<ShardUnit*>& all, std::vector<Mailbox*> mailboxes);
+  /// For a new data directory; see Shard::format().
+  Result<void> format() { return shard_.format(); }
+  Result<void> recover();
+  bool turn() { return shard_.turn(); }
+  bool ready() const { return shard_.ready(); }
+  /// Tells the cluster where this node is reached. On the controller's shard; `done` when every shard knows.
+  void announce_node(std::string host, int port, UniqueFunction<void(Result<void>)> done);
+  /// Finishes requests, then checkpoints. Two steps, so that all shards end their requests before any stops applying.
+  void drain_requests(UniqueFunction<void()> done);
+  void drain_storage(UniqueFunction<void()> done) { shard_.drain(std::move(done)); }
+
+  KafkaServer& kafka() { return kafka_; }
+  ShardServices& services() { return services_; }
+  Shard& shard() { return shard_; }
+
+ private:
+  const NodeIdentity identity_;
+  ShardServices services_;
+  Shard shard_;
+  KafkaServer kafka_;
+};
+
+}  // namespace sluice::broker
