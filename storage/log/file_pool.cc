@@ -124,6 +124,12 @@ void FilePool::forget_directory(std::string_view directory) {
   }
 }
 
+void FilePool::drop_dead_waiters() {
+  std::deque<Waiter> alive, dead;  // the dead are destroyed last: their callbacks own operations
+  for (Waiter& waiter : waiters_) (*waiter.alive ? alive : dead).push_back(std::move(waiter));
+  waiters_ = std::move(alive);
+}
+
 AlignedBuffer FilePool::take_staging() {
   if (staging_.empty()) return AlignedBuffer(kStagingBytes);
   AlignedBuffer buffer = std::move(staging_.back());

@@ -62,6 +62,9 @@ class FilePool : public std::enable_shared_from_this<FilePool> {
   /// The same for all files in `directory`.
   void forget_directory(std::string_view directory);
 
+  /// Drops the callbacks of those who wait and are not alive any more.
+  void drop_dead_waiters();
+
   std::size_t open_files() const { return open_.size(); }
   std::size_t max_open_files() const { return max_open_files_; }
 

@@ -19,6 +19,8 @@ void PartitionLog::Impl::close() {
   alive_ = false;
   waiting_syncs_.clear();
   waiting_spills_.clear();
+  removed_ = nullptr;
+  files_->drop_dead_waiters();
   files_->forget_directory(directory_);
   for (const Segment& segment : segments_) files_->indexes().erase(segment.id);
 }
