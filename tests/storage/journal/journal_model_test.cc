@@ -78,6 +78,8 @@ class Model {
       case 7:
         return read();
       case 8:
+        // Slow at times, so that crashes strike while files are prepared.
+        if (random_.one_in(3)) world_.store.stall("journal", std::chrono::microseconds(random_.below(4) * 1500));
         if (random_.one_in(40)) world_.store.fail_next(random_fault(), "journal");
         return;
       case 9:

@@ -282,9 +282,11 @@ TEST_F(JournalTest, AForgottenGroupPinsNothing) {
   EXPECT_TRUE(journal->usage().oldest_pinned_by.empty());
 }
 
-// The vote is appended when the next file's header, with its table, has been written already.
+// The vote is appended when the next file's header, with its table, has been written already; then the power fails at
+// each step of all that follows, while its file is recycled.
 TEST_F(JournalTest, AVoteOutlivesItsFile) {
   boot();
+  run();
   std::uint64_t index = 1;
   must_append(9, index, "x");
   while (store.files().size() < 2) {  // the second file is prepared
@@ -294,21 +296,30 @@ TEST_F(JournalTest, AVoteOutlivesItsFile) {
   ASSERT_EQ(position(9, index).file, 1U);
   ASSERT_TRUE(journal->append_vote({GroupId(5), Term(42), NodeId(2)}));
   flush_and_run();
-  for (std::uint64_t file = 2; file <= 12; ++file) {
-    index = fill_until(file, index + 1);
-    journal->release(GroupId(9), LogIndex(index));
-    flush_and_run();
+  std::uint64_t crashes = 0;
+  const auto check = [&] {
     const std::unique_ptr<sim::SimStore> other = store.clone();
-    SeededRandom other_random(file);
+    SeededRandom other_random(++crashes);
     other->crash(other_random);
-    sim::SimDisk other_disk(*other, clock, random);
-    Journal copy(other_disk, journal_random, options, *this);
+    sim::SimScheduler other_scheduler;
+    sim::SimClock other_clock(other_scheduler, 1);
+    sim::SimDisk other_disk(*other, other_clock, other_random);
+    Journal copy(other_disk, other_random, options, *this);
     ReplayedLogs logs;
     auto recovered = copy.recover(logs);
     ASSERT_TRUE(recovered) << recovered.error().message;
-    EXPECT_EQ(logs.logs[GroupId(5)].vote, (Vote{Term(42), NodeId(2)})) << "with file " << file;
+    ASSERT_EQ(logs.logs[GroupId(5)].vote, (Vote{Term(42), NodeId(2)})) << "crash " << crashes;
+  };
+  while (position(9, index).file < 7 && !HasFatalFailure()) {
+    must_append(9, ++index, std::string(7000, 'f'));
+    journal->flush();
+    do {
+      for (int i = 0; i < 3 && !HasFatalFailure(); ++i) check();
+    } while (scheduler.run_next());
+    journal->release(GroupId(9), LogIndex(index - 1));
   }
   EXPECT_EQ(std::ranges::count(store.files(), path(1)), 0) << "it was recycled";
+  EXPECT_GT(crashes, 100U);
 }
 
 TEST_F(JournalTest, VotesGivenAtStartAreDurable) {
