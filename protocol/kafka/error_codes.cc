@@ -176,6 +176,8 @@ ErrorCode to_kafka(Errc code, ApiKey api, std::int16_t version) {
       return carries_topic_id(api, version) ? ErrorCode::unknown_topic_id : ErrorCode::unknown_topic_or_partition;
     case Errc::topic_exists: return ErrorCode::topic_already_exists;
     case Errc::invalid_topic: return ErrorCode::invalid_topic;
+    case Errc::invalid_partitions: return ErrorCode::invalid_partitions;
+    case Errc::invalid_replication: return ErrorCode::invalid_replication_factor;
     case Errc::fenced_leader_epoch: return carries_epoch(api, version) ? ErrorCode::fenced_leader_epoch : elsewhere(f);
     case Errc::unknown_leader_epoch:
       return carries_epoch(api, version) ? ErrorCode::unknown_leader_epoch : elsewhere(f);
