@@ -303,14 +303,18 @@ bool RaftGroup::Core::must_wait(const RaftMessage& message) const {
 
 void RaftGroup::Core::skip_snapshotted(RaftMessage& message) const {
   // Entries up to our snapshot are committed, so that a leader of our term or a later one has the same. The core has
-  // forgotten them and takes a late copy of the log's beginning for new entries.
-  if (message.term < term() || message.prev_index.value >= raft_.trail.offset) return;
-  const LogIndex base(raft_.trail.snapshot.index);
+  // forgotten them, takes a late copy of the log's beginning for new entries, and refuses what follows on the last one
+  // forgotten, though it has acknowledged it.
+  const raft_trail& trail = raft_.trail;
+  if (message.term < term() || trail.offset == 0 || message.prev_index.value > trail.offset ||
+      message.prev_index.value == trail.snapshot.index)
+    return;
+  const LogIndex base(trail.snapshot.index);
   const std::uint64_t skipped = std::min<std::uint64_t>(base.value - message.prev_index.value, message.entries.size());
   message.entries.erase(message.entries.begin(), message.entries.begin() + static_cast<std::ptrdiff_t>(skipped));
   message.entry_count = static_cast<std::uint32_t>(message.entries.size());
   message.prev_index = base;
-  message.prev_term = Term(raft_.trail.snapshot.term);
+  message.prev_term = Term(trail.snapshot.term);
 }
 
 void RaftGroup::Core::settle_earlier_change(const RaftMessage& message, Millis now) {

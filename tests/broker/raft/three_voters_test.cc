@@ -214,6 +214,17 @@ TEST_F(ThreeVoters, SkipsALateCopyOfWhatItsCheckpointHolds) {
   EXPECT_EQ(node.transcript(), "\npersist 6: command@3 'new'\n");
 }
 
+TEST_F(ThreeVoters, TakesWhatFollowsOnTheLastEntryItForgot) {
+  start(with_terms({2, 2, 2, 2}, {Term(3), NodeId(0)}));
+  node.receive(node.append(2, 3, 5, 2, {}, 5));
+  node.applied(5);
+  group().snapshot_taken(LogIndex(4), 2, node.now());
+  ASSERT_EQ(group().first_index(), LogIndex(3));
+  node.transcript();
+  node.receive(node.append(2, 3, 2, 2, {command_entry(2, "old")}));
+  EXPECT_EQ(node.transcript(), "\n1->2 appended term 3 up to 4\n") << "the core would refuse it at 2";
+}
+
 TEST_F(ThreeVoters, KeepsTheFirstOfTwoChangesWhenTheSecondIsTakenBack) {
   start(ScriptedGroup::fresh(3));
   RaftConfiguration four = voters(4);

@@ -83,13 +83,6 @@ std::string SimCluster::summary() const {
 void SimCluster::transmit(RaftMessage message) {
   ++messages_;
   const NodeId from = message.from, to = message.to;
-  static const int w = std::getenv("TR") ? atoi(std::getenv("TR")) : 0;
-  static const long t0 = std::getenv("T0") ? atol(std::getenv("T0")) : 0;
-  if (w && long(queue_.now()) > t0 && (from.value == w || to.value == w))
-    fmt::print("{} {}->{} kind {} term {} prev {}@{} n {} commit {} rejected {} last {} pv {} granted {}\n",
-               queue_.now(), from.value, to.value, int(message.kind), message.term.value, message.prev_index.value,
-               message.prev_term.value, message.entry_count, message.leader_commit.value, message.rejected.value,
-               message.last_log_index.value, message.pre_vote, message.granted);
   if (to.value < 1 || to.value > kNodes) return checker_.violated("a message to nobody");
   if (!linked(from, to) || random_.below(1000) < (calm_ ? 0 : weather_.lost_per_mille)) return;
   const int copies = random_.below(1000) < (calm_ ? 0 : weather_.doubled_per_mille) ? 2 : 1;
