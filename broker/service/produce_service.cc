@@ -16,7 +16,7 @@ Result<ProduceService::Item> ProduceService::prepare(const ProduceRequest& reque
   limits.now_ms = settings.log_append_time ? 0 : context_.clock.wall().count();
   auto header = validate_batch(part.batch, limits);
   if (!header) return fail(header.error());
-  if (header->transactional()) return fail(Errc::unsupported, "transactions are not offered");
+  if (header->transactional()) return fail(Errc::invalid_record, "transactions are not offered");
   shard = route->shard;
   return Item{nth, route->group, {route->id, *header, part.batch, request.acks != Acks::all, {}}};
 }
