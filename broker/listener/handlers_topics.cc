@@ -31,28 +31,15 @@ bool is_whole(const std::vector<kafka::CreatableReplicaAssignment>& assignments)
          *seen.rbegin() == static_cast<std::int32_t>(seen.size()) - 1;
 }
 
-/// The shapes that the protocol forbids, each of which has a code of its own.
-Refusal refusal_of(const kafka::CreatableTopic& topic, const ClusterView& cluster, bool repeated) {
+/// The shapes that the protocol forbids. Counts are the service's to judge.
+Refusal refusal_of(const kafka::CreatableTopic& topic, bool repeated) {
   if (repeated) return {ErrorCode::invalid_request, "the request names this topic twice"};
-  if (!topic.assignments.empty()) {
-    if (topic.num_partitions != -1 || topic.replication_factor != -1) {
-      return {ErrorCode::invalid_request, "with an assignment, partitions and replication factor must be -1"};
-    }
-    if (!is_whole(topic.assignments)) {
-      return {ErrorCode::invalid_replica_assignment, "an assignment names partitions 0, 1, 2 ... with distinct replicas"};
-    }
-    return {};
+  if (topic.assignments.empty()) return {};
+  if (topic.num_partitions != -1 || topic.replication_factor != -1) {
+    return {ErrorCode::invalid_request, "with an assignment, partitions and replication factor must be -1"};
   }
-  if (topic.num_partitions < -1 || topic.num_partitions == 0) {
-    return {ErrorCode::invalid_partitions, "the number of partitions must be at least 1, or -1 for the default"};
-  }
-  if (topic.replication_factor < -1 || topic.replication_factor == 0) {
-    return {ErrorCode::invalid_replication_factor, "the replication factor must be at least 1, or -1 for the default"};
-  }
-  const std::size_t nodes = cluster.nodes().size();
-  if (topic.replication_factor > 0 && static_cast<std::size_t>(topic.replication_factor) > nodes && nodes > 0) {
-    return {ErrorCode::invalid_replication_factor,
-            fmt::format("replication factor {} is more than the {} nodes there are", topic.replication_factor, nodes)};
+  if (!is_whole(topic.assignments)) {
+    return {ErrorCode::invalid_replica_assignment, "an assignment names partitions 0, 1, 2 ... with distinct replicas"};
   }
   return {};
 }
@@ -111,7 +98,7 @@ void handle_create_topics(CallPtr call) {
     kafka::CreatedTopic& entry = response.topics.emplace_back();
     entry.name = topic.name;
     entry.configs.emplace();
-    Refusal refusal = refusal_of(topic, broker.cluster(), names.count(topic.name) > 1);
+    Refusal refusal = refusal_of(topic, names.count(topic.name) > 1);
     if (refusal.code == ErrorCode::none) {
       work.push_back(to_internal(topic, request->validate_only));
     } else {

@@ -263,33 +263,34 @@ TEST_F(ClusterHandlers, CreateTopicsRefusesShapesWithTheirOwnCodes) {
   request.topics = {
       topic("twice", 1, 1),
       topic("twice", 1, 1),
-      topic("zero", 0, 1),
-      topic("factor", 1, 0),
-      topic("many", 1, 3),
       topic("both", 2, -1, {{PartitionIndex(0), {NodeId(1)}}}),
       topic("gap", -1, -1, {{PartitionIndex(1), {NodeId(1)}}}),
       topic("again", -1, -1, {{PartitionIndex(0), {NodeId(1), NodeId(1)}}}),
       topic("good", -1, -1, {{PartitionIndex(1), {NodeId(1)}}, {PartitionIndex(0), {NodeId(1)}}}),
       topic("exists", -1, -1),
+      topic("zero", 0, 1),
+      topic("many", 1, 3),
   };
   client_->send(1, 6, request);
   settle();
   ASSERT_EQ(broker_.creates.size(), 1U);
-  ASSERT_EQ(broker_.creates[0].request.size(), 2U);
+  ASSERT_EQ(broker_.creates[0].request.size(), 4U);
   EXPECT_EQ(broker_.creates[0].request[0].assignments.size(), 2U);
-  std::vector<CreateTopicResult> results(2);
+  std::vector<CreateTopicResult> results(4);
   results[1].error = Error{Errc::topic_exists, "topic 'exists' exists"};
+  results[2].error = Error{Errc::invalid_partitions, ""};
+  results[3].error = Error{Errc::invalid_replication, ""};
   FakeBroker::answer(broker_.creates, std::move(results));
   const auto response = client_->take<kafka::CreateTopicsResponse>(1, 6);
   std::vector<ErrorCode> codes;
   for (const auto& entry : response.topics) codes.push_back(entry.error_code);
   EXPECT_EQ(codes,
             (std::vector<ErrorCode>{ErrorCode::invalid_request, ErrorCode::invalid_request,
-                                    ErrorCode::invalid_partitions, ErrorCode::invalid_replication_factor,
-                                    ErrorCode::invalid_replication_factor, ErrorCode::invalid_request,
-                                    ErrorCode::invalid_replica_assignment, ErrorCode::invalid_replica_assignment,
-                                    ErrorCode::none, ErrorCode::topic_already_exists}));
-  EXPECT_EQ(response.topics[9].error_message, "topic 'exists' exists");
+                                    ErrorCode::invalid_request, ErrorCode::invalid_replica_assignment,
+                                    ErrorCode::invalid_replica_assignment, ErrorCode::none,
+                                    ErrorCode::topic_already_exists, ErrorCode::invalid_partitions,
+                                    ErrorCode::invalid_replication_factor}));
+  EXPECT_EQ(response.topics[6].error_message, "topic 'exists' exists");
 }
 
 TEST_F(ClusterHandlers, DeleteTopicsInEveryVersion) {
