@@ -40,8 +40,7 @@ class FilePool : public std::enable_shared_from_this<FilePool> {
 
    private:
     friend class FilePool;
-    Lease(std::shared_ptr<FilePool> pool, std::list<Entry>::iterator entry)
-        : pool_(std::move(pool)), entry_(entry) {}
+    Lease(std::shared_ptr<FilePool> pool, std::list<Entry>::iterator entry) : pool_(std::move(pool)), entry_(entry) {}
     void drop();
     std::shared_ptr<FilePool> pool_;
     std::list<Entry>::iterator entry_;
@@ -97,7 +96,7 @@ class FilePool : public std::enable_shared_from_this<FilePool> {
 
   Disk& disk_;
   std::size_t max_open_files_;
-  std::list<Entry> open_;  ///< most recently used first
+  std::list<Entry> open_;                                                     ///< most recently used first
   std::unordered_map<std::string_view, std::list<Entry>::iterator> by_path_;  ///< of those not forgotten
   std::deque<Waiter> waiters_;
   std::vector<AlignedBuffer> staging_;

@@ -3,11 +3,11 @@
 //   log_prepare.cc    first use of the files      log_index.cc  loading, rebuilding and writing indexes
 //   log_spill.cc      memory -> segments, sync    log_time.cc   finding times
 //
-// Operations under way share the Impl, so that they end safely when the PartitionLog is gone (`alive_` is false then, and
-// nothing is called any more). They belong to their own callbacks: the Impl knows them only weakly, so that a disk that
-// drops its callbacks frees them. Steps of an operation take it as `op`.
-// Invariants: segments_ is ordered, contiguous, and ends at spilled_end_; the tail holds all of [spilled_end_, end_);
-// only the active segment grows, and only by the one spill.
+// Operations under way share the Impl, so that they end safely when the PartitionLog is gone (`alive_` is false then,
+// and nothing is called any more). They belong to their own callbacks: the Impl knows them only weakly, so that a disk
+// that drops its callbacks frees them. Steps of an operation take it as `op`. Invariants: segments_ is ordered,
+// contiguous, and ends at spilled_end_; the tail holds all of [spilled_end_, end_); only the active segment grows, and
+// only by the one spill.
 #pragma once
 
 #include <cstdint>
@@ -86,7 +86,7 @@ class PartitionLog::Impl : public std::enable_shared_from_this<PartitionLog::Imp
   std::shared_ptr<const bool> alive() { return {shared_from_this(), &alive_}; }
   Disk& disk() { return files_->disk(); }
   std::size_t segment_of(Offset offset) const;  ///< its number in segments_, or segments_.size()
-  Segment* find_segment(std::uint64_t id);  ///< among the live ones and the garbage
+  Segment* find_segment(std::uint64_t id);      ///< among the live ones and the garbage
   SegmentView view(std::size_t number) const;
   void collect_garbage();
   void became_idle();
@@ -167,7 +167,7 @@ class PartitionLog::Impl : public std::enable_shared_from_this<PartitionLog::Imp
   };
   std::optional<Mark> mark_;
   std::size_t removable_garbage_ = 0;  ///< the first of garbage_, which were it at the mark
-  Done removed_;  ///< of remove_all, until nothing is under way
+  Done removed_;                       ///< of remove_all, until nothing is under way
   std::size_t busy_ = 0;
   bool alive_ = true;
   bool prepared_ = false;

@@ -50,14 +50,13 @@ void PartitionLog::Impl::load_index(const std::shared_ptr<IndexLoad>& op) {
 
 void PartitionLog::Impl::read_index(const std::shared_ptr<IndexLoad>& op) {
   op->buffer.resize(kIndexRead);
-  op->file.file().read(op->index->file_bytes, op->buffer,
-                       [self = shared_from_this(), op](Result<std::size_t> count) {
-                         if (count && self->take_index_blocks(op, *count)) return self->read_index(op);
-                         op->file.release();
-                         op->buffer = {};
-                         op->from_file = op->index->cursor().covered_to;
-                         self->complete_index(op);
-                       });
+  op->file.file().read(op->index->file_bytes, op->buffer, [self = shared_from_this(), op](Result<std::size_t> count) {
+    if (count && self->take_index_blocks(op, *count)) return self->read_index(op);
+    op->file.release();
+    op->buffer = {};
+    op->from_file = op->index->cursor().covered_to;
+    self->complete_index(op);
+  });
 }
 
 /// Returns whether there may be more.

@@ -42,8 +42,8 @@ Result<std::vector<std::string>> PartitionLog::Impl::check_files() {
   if (!entries) {
     if (entries.error().code != Errc::not_found) return fail(std::move(entries.error()));
     if (!segments_.empty()) {
-      return fail(Errc::corrupt, fmt::format("log directory {} is missing; its checkpoint names {} segments", directory_,
-                                             segments_.size()));
+      return fail(Errc::corrupt, fmt::format("log directory {} is missing; its checkpoint names {} segments",
+                                             directory_, segments_.size()));
     }
     return std::vector<std::string>{};
   }
@@ -60,9 +60,9 @@ Result<std::vector<std::string>> PartitionLog::Impl::check_files() {
                                              segment_path(directory_, segment.base), segment.size_bytes));
     }
     if (found->second < segment.size_bytes) {
-      return fail(Errc::corrupt, fmt::format("segment {} has {} bytes; its checkpoint says {}",
-                                             segment_path(directory_, segment.base), found->second,
-                                             segment.size_bytes));
+      return fail(Errc::corrupt,
+                  fmt::format("segment {} has {} bytes; its checkpoint says {}", segment_path(directory_, segment.base),
+                              found->second, segment.size_bytes));
     }
   }
   // What advance_start() freed meanwhile stays until remove_garbage().
@@ -100,9 +100,8 @@ void PartitionLog::Impl::cut_active(const std::shared_ptr<Prepare>& op) {
 }
 
 void PartitionLog::Impl::remove_leftovers(const std::shared_ptr<Prepare>& op) {
-  remove_files(op->leftovers, [self = shared_from_this(), op](Result<void> result) {
-    self->prepared(op, std::move(result));
-  });
+  remove_files(op->leftovers,
+               [self = shared_from_this(), op](Result<void> result) { self->prepared(op, std::move(result)); });
 }
 
 void PartitionLog::Impl::prepared(const std::shared_ptr<Prepare>& op, Result<void> result) {

@@ -16,9 +16,7 @@ constexpr std::uint64_t kLeastRead = 4U << 10;
 constexpr std::size_t kCopyOutBelow = 8;  // an eighth of the buffer
 
 /// Uninitialised memory that slices share.
-std::shared_ptr<std::byte[]> make_buffer(std::size_t size) {
-  return std::make_shared_for_overwrite<std::byte[]>(size);
-}
+std::shared_ptr<std::byte[]> make_buffer(std::size_t size) { return std::make_shared_for_overwrite<std::byte[]>(size); }
 
 /// Moves a small result out of the large buffer it would keep alive.
 void copy_out(LogRead& read, std::size_t buffer_bytes) {
@@ -86,8 +84,8 @@ void PartitionLog::Impl::read_locate(const std::shared_ptr<Read>& op) {
   }
   const std::size_t number = segment_of(op->offset);
   if (number == segments_.size()) {
-    return read_end(op, fail(Errc::corrupt, fmt::format("log {} has no segment for offset {}", directory_,
-                                                        op->offset.value)));
+    return read_end(
+        op, fail(Errc::corrupt, fmt::format("log {} has no segment for offset {}", directory_, op->offset.value)));
   }
   op->segment = view(number);
   with_index(op->segment, [self = shared_from_this(), op](const std::shared_ptr<SegmentIndex>& index) {
@@ -104,9 +102,8 @@ void PartitionLog::Impl::read_locate(const std::shared_ptr<Read>& op) {
 
 void PartitionLog::Impl::read_chunk(const std::shared_ptr<Read>& op, std::uint64_t at_least) {
   const std::uint64_t wanted = std::max<std::uint64_t>(op->max_bytes, kLeastRead) + options_.index_interval_bytes;
-  const std::uint64_t size =
-      std::min(std::max(at_least, std::min(wanted + kBatchHeaderSize, kMostRead)),
-               op->segment.size_bytes - std::min(op->at.position, op->segment.size_bytes));
+  const std::uint64_t size = std::min(std::max(at_least, std::min(wanted + kBatchHeaderSize, kMostRead)),
+                                      op->segment.size_bytes - std::min(op->at.position, op->segment.size_bytes));
   if (size == 0) {
     return read_failed(op, {Errc::corrupt, fmt::format("segment {} ends at {} without offset {}", op->segment.path,
                                                        op->segment.size_bytes, op->offset.value)});
@@ -149,8 +146,8 @@ void PartitionLog::Impl::read_take(const std::shared_ptr<Read>& op, std::size_t 
     BatchCheck next = op->at;
     next.advance(*header);
     if (next.position < segment.size_bytes) {
-      const bool here = rest.size() >= header->size_bytes + std::min<std::uint64_t>(
-                                           kBatchHeaderSize, segment.size_bytes - next.position);
+      const bool here = rest.size() >= header->size_bytes + std::min<std::uint64_t>(kBatchHeaderSize,
+                                                                                    segment.size_bytes - next.position);
       if (!here && read.batches.empty()) return read_large(op, *header);
       if (!here) break;
       if (auto following = next.check(segment, rest.subspan(header->size_bytes)); !following) {
@@ -178,8 +175,8 @@ void PartitionLog::Impl::read_take(const std::shared_ptr<Read>& op, std::size_t 
 void PartitionLog::Impl::read_large(const std::shared_ptr<Read>& op, const BatchHeader& header) {
   BatchCheck next = op->at;
   next.advance(header);
-  const std::uint64_t whole = header.size_bytes + std::min<std::uint64_t>(
-                                  kBatchHeaderSize, op->segment.size_bytes - next.position);
+  const std::uint64_t whole =
+      header.size_bytes + std::min<std::uint64_t>(kBatchHeaderSize, op->segment.size_bytes - next.position);
   if (whole <= kMostRead || next.position == op->segment.size_bytes) return read_chunk(op, whole);
   const std::size_t size = std::min<std::uint64_t>(sizeof op->probe, op->segment.size_bytes - next.position);
   op->file.file().read(next.position, {op->probe, size},
@@ -197,8 +194,10 @@ void PartitionLog::Impl::read_failed(const std::shared_ptr<Read>& op, Error erro
   const Segment* segment = find_segment(op->segment.id);
   if (error.code == Errc::not_found) {
     if (removing_) return read_end(op, fail(gone()));
-    if (segment != nullptr) error.code = Errc::corrupt;  // its file went without our doing
-    else error.code = Errc::offset_out_of_range;
+    if (segment != nullptr)
+      error.code = Errc::corrupt;  // its file went without our doing
+    else
+      error.code = Errc::offset_out_of_range;
   }
   // The index may have pointed to a wrong place: once in a segment's life it is rebuilt without its file.
   if (alive_ && error.code == Errc::corrupt && op->guided && !op->started && segment != nullptr &&

@@ -1,6 +1,6 @@
-// Spill and sync. A spill writes runs of batches of up to 1 MiB behind the active segment's last known good byte; what a
-// failed write left there is written over by the next one. A new segment counts only when its first run is written, so
-// that no state ever names a file that may not be there.
+// Spill and sync. A spill writes runs of batches of up to 1 MiB behind the active segment's last known good byte; what
+// a failed write left there is written over by the next one. A new segment counts only when its first run is written,
+// so that no state ever names a file that may not be there.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -254,15 +254,16 @@ void PartitionLog::Impl::sync_segment(const std::shared_ptr<Sync>& op, std::uint
     }
     if (--op->left == 0) self->sync_directory(op);
   };
-  files_->acquire(segment_path(directory_, base), false, alive(),
-                  [one_less = std::move(one_less)](Result<FilePool::Lease> file) mutable {
-                    if (!file) return one_less(fail(std::move(file.error())));
-                    File& target = file->file();
-                    target.sync([one_less = std::move(one_less), lease = std::move(*file)](Result<void> result) mutable {
-                      lease.release();
-                      one_less(std::move(result));
-                    });
-                  });
+  files_->acquire(
+      segment_path(directory_, base), false, alive(),
+      [one_less = std::move(one_less)](Result<FilePool::Lease> file) mutable {
+        if (!file) return one_less(fail(std::move(file.error())));
+        File& target = file->file();
+        target.sync([one_less = std::move(one_less), lease = std::move(*file)](Result<void> result) mutable {
+          lease.release();
+          one_less(std::move(result));
+        });
+      });
 }
 
 void PartitionLog::Impl::sync_directory(const std::shared_ptr<Sync>& op) {

@@ -19,9 +19,8 @@ using Visit = UniqueFunction<bool(const RecordView&)>;
 /// Visits the records of a batch from `start` on.
 Result<void> visit_records(ByteSpan batch, Offset start, std::size_t max_decompressed_bytes, Visit visit) {
   std::vector<std::byte> scratch;
-  auto decoded = for_each_record(batch, scratch, max_decompressed_bytes, [&](const RecordView& record) {
-    return record.offset < start || visit(record);
-  });
+  auto decoded = for_each_record(batch, scratch, max_decompressed_bytes,
+                                 [&](const RecordView& record) { return record.offset < start || visit(record); });
   if (decoded) return decoded;
   const auto header = parse_batch_header(batch);
   if (!header || !batch_crc_holds(batch)) {
@@ -91,8 +90,8 @@ void PartitionLog::Impl::find_time_step(const std::shared_ptr<FindTime>& op) {
     }
     const std::size_t number = segment_of(op->at);
     if (number == segments_.size()) {
-      return find_time_end(op, fail(Errc::corrupt, fmt::format("log {} has no segment for offset {}", directory_,
-                                                               op->at.value)));
+      return find_time_end(
+          op, fail(Errc::corrupt, fmt::format("log {} has no segment for offset {}", directory_, op->at.value)));
     }
     const SegmentView segment = view(number);
     if (segments_[number].max_ms && *segments_[number].max_ms < op->timestamp_ms) {
@@ -151,8 +150,7 @@ void PartitionLog::Impl::find_time_in_batch(const std::shared_ptr<FindTime>& op,
   });
 }
 
-void PartitionLog::Impl::find_time_end(const std::shared_ptr<FindTime>& op,
-                                       Result<std::optional<TimeMatch>> result) {
+void PartitionLog::Impl::find_time_end(const std::shared_ptr<FindTime>& op, Result<std::optional<TimeMatch>> result) {
   if (alive_) op->done(std::move(result));
 }
 
@@ -250,8 +248,8 @@ void PartitionLog::Impl::find_max_in(const std::shared_ptr<FindMax>& op, const S
   find_max_scan(op, segment, start, reaching == low, most, first);
 }
 
-void PartitionLog::Impl::find_max_scan(const std::shared_ptr<FindMax>& op, const SegmentView& segment,
-                                       BatchCheck start, bool from_start, std::int64_t most_ms, BatchCheck again) {
+void PartitionLog::Impl::find_max_scan(const std::shared_ptr<FindMax>& op, const SegmentView& segment, BatchCheck start,
+                                       bool from_start, std::int64_t most_ms, BatchCheck again) {
   struct Found {
     std::optional<FindMax::Best> best;
   };

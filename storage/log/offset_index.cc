@@ -9,8 +9,8 @@
 namespace sluice::storage {
 namespace {
 
-/// Encodes entries [first, last) in blocks that cover [from, after.covered_to), until `out` is full. Returns up to where
-/// they cover.
+/// Encodes entries [first, last) in blocks that cover [from, after.covered_to), until `out` is full. Returns up to
+/// where they cover.
 template <class Iterator>
 std::uint64_t encode_blocks(Offset base, std::uint64_t from, Iterator first, Iterator last, const IndexCursor& after,
                             std::size_t max_bytes, ByteWriter& out) {
@@ -116,8 +116,8 @@ void IndexWriter::add(const IndexedBatch& batch) {
 
 IndexWriter::Write IndexWriter::take() {
   ByteWriter out;
-  encode_blocks(base_, written_to_, pending_.begin(), pending_.end(), cursor_,
-                std::numeric_limits<std::size_t>::max(), out);
+  encode_blocks(base_, written_to_, pending_.begin(), pending_.end(), cursor_, std::numeric_limits<std::size_t>::max(),
+                out);
   pending_ = {};
   taken_ = true;
   written_to_ = cursor_.covered_to;

@@ -9,10 +9,9 @@
 // what a sync() returned is promised to survive a crash (the journal has it). Files are opened on demand through a
 // FilePool shared by the shard's logs, so an idle partition costs no file descriptor.
 // Callbacks: a `done` is called once, from the disk's poll, or inside the call that takes it when no disk is needed
-// (data in memory, nothing to do, an error known at once). When the log is destroyed the `done`s of what is under way are
-// destroyed without being called, and the operations end by themselves; let a spill end first if the directory is to
-// be used again.
-// Thread safety: one shard's thread. Owner: Replica (broker/shard).
+// (data in memory, nothing to do, an error known at once). When the log is destroyed the `done`s of what is under way
+// are destroyed without being called, and the operations end by themselves; let a spill end first if the directory is
+// to be used again. Thread safety: one shard's thread. Owner: Replica (broker/shard).
 #pragma once
 
 #include <cstdint>
@@ -34,9 +33,9 @@ class FilePool;
 std::shared_ptr<FilePool> make_file_pool(Disk& disk, std::size_t max_open_files);
 
 struct LogOptions {
-  std::uint64_t segment_bytes = 1U << 30;   ///< a segment is rolled when the next batch would pass this
+  std::uint64_t segment_bytes = 1U << 30;  ///< a segment is rolled when the next batch would pass this
   std::uint64_t index_interval_bytes = 4096;
-  std::size_t tail_bytes = 1U << 20;        ///< spilled batches kept in memory for tail readers, at most
+  std::size_t tail_bytes = 1U << 20;  ///< spilled batches kept in memory for tail readers, at most
   std::size_t max_decompressed_bytes = 64U << 20;
 };
 
@@ -57,7 +56,7 @@ struct LogState {
 };
 
 struct LogRead {
-  std::vector<SharedBytes> batches;    ///< whole batches; the first contains the asked offset
+  std::vector<SharedBytes> batches;  ///< whole batches; the first contains the asked offset
   std::size_t bytes = 0;
 };
 
@@ -73,10 +72,10 @@ class PartitionLog {
 
   /// A new, empty log that starts at `start`. Creates nothing on disk before the first spill.
   void create(Offset start);
-  /// Continues from a checkpoint. Touches no file: a start-up with ten thousand logs is cheap. On the first use of its files the
-  /// active segment is cut to its length, and files that the state does not mention are removed if they lie beyond the
-  /// active segment's base or below the first segment's (a crash left them); a segment that is missing or shorter than
-  /// the state says fails that use with Errc::corrupt.
+  /// Continues from a checkpoint. Touches no file: a start-up with ten thousand logs is cheap. On the first use of its
+  /// files the active segment is cut to its length, and files that the state does not mention are removed if they lie
+  /// beyond the active segment's base or below the first segment's (a crash left them); a segment that is missing or
+  /// shorter than the state says fails that use with Errc::corrupt.
   void open(const LogState& state);
 
   /// Adds one batch (its base offset must be end_offset()). Keeps `batch` in memory until it is spilled, and then for
@@ -91,27 +90,30 @@ class PartitionLog {
   /// Memory that this log keeps alive (whole buffers charged), spilled and not.
   std::size_t memory_charge() const;
 
-  /// Reads whole batches from the one that contains `offset`, up to `max_bytes`, but the first batch always; nothing at or
-  /// beyond `limit` (the high watermark or last stable offset). start_offset() <= offset <= end_offset(); an empty
+  /// Reads whole batches from the one that contains `offset`, up to `max_bytes`, but the first batch always; nothing at
+  /// or beyond `limit` (the high watermark or last stable offset). start_offset() <= offset <= end_offset(); an empty
   /// result at the end. Errors: offset_out_of_range, corrupt, io_error: this partition's alone.
   void read(Offset offset, std::size_t max_bytes, Offset limit, UniqueFunction<void(Result<LogRead>)> done);
-  /// The first record at or after `timestamp_ms` in [start, limit), exactly (decompressing where needed); nullopt: none.
-  /// Batches are believed what they say of their largest time; one whose CRC holds but whose records can't be decoded
-  /// counts as one record at its base offset with that time. Errors: corrupt, io_error.
+  /// The first record at or after `timestamp_ms` in [start, limit), exactly (decompressing where needed); nullopt:
+  /// none. Batches are believed what they say of their largest time; one whose CRC holds but whose records can't be
+  /// decoded counts as one record at its base offset with that time. Errors: corrupt, io_error.
   void find_time(std::int64_t timestamp_ms, Offset limit, UniqueFunction<void(Result<std::optional<TimeMatch>>)> done);
   /// The record with the largest timestamp (the first of equals); nullopt when empty.
   void find_max_time(Offset limit, UniqueFunction<void(Result<std::optional<TimeMatch>>)> done);
 
-  /// Writes batches from memory to segments until none is unspilled; rolls segments. A spill asked for while one is under
-  /// way ends with that one. Errors: no_space (nothing is lost: call again later), io_error (fatal to the process).
+  /// Writes batches from memory to segments until none is unspilled; rolls segments. A spill asked for while one is
+  /// under way ends with that one. Errors: no_space (nothing is lost: call again later), io_error (fatal to the
+  /// process).
   void spill(UniqueFunction<void(Result<void>)> done);
   bool spilling() const;
   /// Marks the log as it stands now, memory included, for a checkpoint: the next sync() makes just this state durable
-  /// and returns it, whatever is appended or cut meanwhile; what is garbage now may be removed once that checkpoint is durable.
+  /// and returns it, whatever is appended or cut meanwhile; what is garbage now may be removed once that checkpoint is
+  /// durable.
   void mark();
-  /// Makes the last mark() durable: spills up to it, syncs every segment written since the last sync, and the directory (and
-  /// its parent, which must be durable itself) where files were made. Without a mark: what is spilled when it begins. A sync
-  /// asked for while one is under way begins when that ends. Errors: as spill().
+  /// Makes the last mark() durable: spills up to it, syncs every segment written since the last sync, and the directory
+  /// (and its parent, which must be durable itself) where files were made. Without a mark: what is spilled when it
+  /// begins. A sync asked for while one is under way begins when that ends; each mark is for one sync. Errors: as
+  /// spill().
   void sync(UniqueFunction<void(Result<LogState>)> done);
   bool needs_sync() const;
   /// The state as of what is spilled now.
@@ -124,14 +126,14 @@ class PartitionLog {
   bool has_garbage() const;
   /// Unlinks what was garbage at the last mark().
   void remove_garbage(UniqueFunction<void(Result<void>)> done);
-  /// Unlinks all files and the directory, of a deleted partition, once what is under way has ended. Everything asked for
-  /// from now on fails with not_found.
+  /// Unlinks all files and the directory, of a deleted partition, once what is under way has ended. Everything asked
+  /// for from now on fails with not_found.
   void remove_all(UniqueFunction<void(Result<void>)> done);
 
   /// For retention: the sealed segments oldest first, and the active one last, with what is not yet spilled.
   struct SegmentInfo {
     Offset base;
-    Offset next;                      ///< base of the following one, or end_offset()
+    Offset next;  ///< base of the following one, or end_offset()
     std::uint64_t size_bytes = 0;
     std::int64_t max_timestamp_ms = -1;  ///< as in SegmentState
   };

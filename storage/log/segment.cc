@@ -40,8 +40,8 @@ Result<BatchHeader> BatchCheck::check(const SegmentView& segment, ByteSpan bytes
   auto header = parse_batch_header(bytes);
   if (!header) return bad(header.error().message);
   if (header->base_offset != expected) {
-    return bad(fmt::format("a batch with base offset {} stands where {} should", header->base_offset.value,
-                           expected.value));
+    return bad(
+        fmt::format("a batch with base offset {} stands where {} should", header->base_offset.value, expected.value));
   }
   if (epoch && header->leader_epoch < *epoch) {
     return bad(fmt::format("the leader epoch goes back from {} to {}", epoch->value, header->leader_epoch.value));
@@ -51,8 +51,8 @@ Result<BatchHeader> BatchCheck::check(const SegmentView& segment, ByteSpan bytes
     return bad(fmt::format("impossible last offset delta {}", header->last_offset_delta));
   }
   if (position >= segment.size_bytes || header->size_bytes > segment.size_bytes - position) {
-    return bad(fmt::format("a batch of {} bytes reaches beyond the segment's {}", header->size_bytes,
-                           segment.size_bytes));
+    return bad(
+        fmt::format("a batch of {} bytes reaches beyond the segment's {}", header->size_bytes, segment.size_bytes));
   }
   const bool last = position + header->size_bytes == segment.size_bytes;
   if (last ? header->next_offset() != segment.next : header->next_offset() >= segment.next) {

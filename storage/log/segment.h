@@ -21,8 +21,7 @@ struct Segment {
   std::optional<std::int64_t> max_ms;  ///< largest time of its batches as they say; unknown until an index is loaded
   std::uint64_t id = 0;                ///< in the IndexCache
   bool unsynced = false;
-  bool created = false;                ///< the file exists
-  bool index_distrusted = false;       ///< its index file led astray once: indexes are rebuilt from the segment
+  bool index_distrusted = false;  ///< its index file led astray once: indexes are rebuilt from the segment
 };
 
 /// A segment as it was when an operation began; what grows or goes meanwhile does not concern that operation.

@@ -1,5 +1,5 @@
-// Walks the batch headers of a stretch of a segment, in order, and checks them: to rebuild an index, and to find a time.
-// Reads small first and larger as it goes on; bodies of large batches are skipped.
+// Walks the batch headers of a stretch of a segment, in order, and checks them: to rebuild an index, and to find a
+// time. Reads small first and larger as it goes on; bodies of large batches are skipped.
 //
 // Invariant: `done` is called exactly once, from the disk's poll, or dropped with the disk. Owner: itself, while it is
 // under way.

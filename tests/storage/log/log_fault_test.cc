@@ -213,8 +213,8 @@ TEST(LogFault, AnEpochThatGoesBackIsSeen) {
 TEST(LogFault, ABatchThatCantBeDecodedHidesNoTime) {
   LogMachine m;
   m.append({10}, 50);
-  auto& poison = m.journal.emplace_back(LogMachine::Batch{Offset(1), Offset(3), make_batch(Offset(1), {20, 21}, 50, Codec::gzip),
-                                                          {21, 21}, 1000});
+  auto& poison = m.journal.emplace_back(
+      LogMachine::Batch{Offset(1), Offset(3), make_batch(Offset(1), {20, 21}, 50, Codec::gzip), {21, 21}, 1000});
   std::fill(poison.bytes.begin() + kBatchHeaderSize, poison.bytes.end(), std::byte{0xff});
   store_be(poison.bytes.data() + 17, crc32c(ByteSpan(poison.bytes).subspan(21)));
   m.log->append(SharedBytes::copy_of(poison.bytes), 1000);

@@ -34,11 +34,17 @@ class History {
 
   void step() {
     switch (m_.random.below(16)) {
-      case 0: case 1: case 2: case 3: return append();
-      case 4: case 5: return start_spill();
+      case 0:
+      case 1:
+      case 2:
+      case 3: return append();
+      case 4:
+      case 5: return start_spill();
       case 6: return start_sync();
-      case 7: case 8: return start_read();
-      case 9: case 10: return run_a_little();
+      case 7:
+      case 8: return start_read();
+      case 9:
+      case 10: return run_a_little();
       case 11: return advance();
       case 12: return m_.log->drop_tail();
       case 13: return check_times();
@@ -97,9 +103,7 @@ class History {
       m_.check_read(*read, offset, max_bytes, limit);
     });
   }
-  Offset any_boundary() {
-    return m_.journal.empty() ? Offset(0) : m_.journal[m_.random.below(m_.journal.size())].next;
-  }
+  Offset any_boundary() { return m_.journal.empty() ? Offset(0) : m_.journal[m_.random.below(m_.journal.size())].next; }
   void run_a_little() {
     const auto events = m_.random.below(12);
     for (std::uint64_t i = 0; i < events; ++i) m_.scheduler.run_next();

@@ -253,6 +253,28 @@ TEST(PartitionLog, AReadUnderWaySurvivesEverything) {
   EXPECT_LE(m.files->open_files(), m.max_open_files);
 }
 
+TEST(PartitionLog, ASyncReturnsTheStateAtTheMark) {
+  LogMachine m;
+  m.append_many(60);
+  ASSERT_TRUE(m.spill());
+  m.append_many(30);
+  m.log->mark();
+  m.append_many(40);
+  m.advance_start(Offset(100));  // its garbage is still part of what was marked
+  const auto state = m.sync();
+  ASSERT_TRUE(state);
+  EXPECT_EQ(state->start_offset, Offset(0));
+  EXPECT_EQ(state->end_offset, Offset(90));
+  EXPECT_EQ(state->segments.front().base, Offset(0));
+  ASSERT_TRUE(m.log->has_garbage());
+  ASSERT_TRUE(m.run<void>([&](auto done) { m.log->remove_garbage(std::move(done)); }));
+  EXPECT_TRUE(m.log->has_garbage());
+  m.checkpoint = *state;
+  m.start = Offset(0);
+  m.crash();
+  m.check_all();
+}
+
 TEST(PartitionLog, SyncsAskedForMeanwhileWaitTheirTurn) {
   LogMachine m;
   m.append_many(5);
