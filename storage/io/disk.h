@@ -36,9 +36,9 @@ using ReadDone = UniqueFunction<void(Result<std::size_t>)>;
 
 inline constexpr std::size_t kDiskBlock = 4096;  ///< alignment that direct files ask of offset, size and memory
 
-/// Memory aligned to kDiskBlock (to 2 MiB with huge pages advised, from 2 MiB up). Zeroed. Cut pools of flush buffers out
-/// of one of 2 MiB and up: a direct write of 1 MiB took 75 us of CPU from huge pages and 160 us from small ones. (io_uring's
-/// registered buffers gained 40 % on small pages and 5 % on huge ones, so there are none here.)
+/// Memory aligned to kDiskBlock (to 2 MiB with huge pages advised, from 2 MiB up). Zeroed. Cut pools of flush buffers
+/// out of one of 2 MiB and up: a direct write of 1 MiB took 75 us of CPU from huge pages and 160 us from small ones.
+/// (io_uring's registered buffers gained 40 % on small pages and 5 % on huge ones, so there are none here.)
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;

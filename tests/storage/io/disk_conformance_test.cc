@@ -342,7 +342,7 @@ TEST_P(DiskConformance, ClosingABusyFileIsABug) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Engines, DiskConformance, testing::ValuesIn(all_engines()),
-                         [](const auto& info) { return engine_name(info.param); });
+                         [](const auto& engine) { return engine_name(engine.param); });
 
 }  // namespace
 }  // namespace sluice::storage

@@ -156,7 +156,7 @@ TEST_P(PowerLoss, WhatWasThereAtFirstIsDurable) {
 
 INSTANTIATE_TEST_SUITE_P(Engines, PowerLoss,
                          testing::Values(EngineKind::uring, EngineKind::uring_plain, EngineKind::threads),
-                         [](const auto& info) { return engine_name(info.param); });
+                         [](const auto& engine) { return engine_name(engine.param); });
 
 }  // namespace
 }  // namespace sluice::storage

@@ -104,7 +104,7 @@ TEST_P(RealDiskFault, AFailedReadIsTold) {
 
 INSTANTIATE_TEST_SUITE_P(Engines, RealDiskFault,
                          testing::Values(EngineKind::uring, EngineKind::uring_plain, EngineKind::threads),
-                         [](const auto& info) { return engine_name(info.param); });
+                         [](const auto& engine) { return engine_name(engine.param); });
 
 // What container profiles do: the system call is refused. For this process and for good, so in a child.
 void forbid_io_uring() {
