@@ -71,6 +71,8 @@ Result<void> JournalReplay::read_header(Found& found) {
     found.why_not = header.error().message;
   } else if (header->number != found.number) {
     found.why_not = fmt::format("its header is that of file {}", header->number);
+  } else if (header->predecessor >= header->number || header->oldest == 0 || header->oldest > header->number) {
+    return corrupt(found, 0, "its header contradicts itself");
   } else {
     found.header = std::move(*header);
   }
@@ -96,7 +98,6 @@ Result<void> JournalReplay::build_chain() {
     if (number == 0 || number < oldest) break;
     const auto found = files_.find(number);
     if (found == files_.end() && number == oldest && preparing) break;  // it was being recycled
-    if (number >= last.number) return corrupt(last, 0, "its header names a predecessor that is none");
     if (found == files_.end()) {
       return corrupt(last, 0, fmt::format("its predecessor {} is missing", journal_file_name(number)));
     }
