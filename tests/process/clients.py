@@ -41,7 +41,7 @@ def describe(broker):
             for name, topic in metadata.topics.items()}
 
 
-def produce(broker, topic, values, partition=0, **settings):
+def produce(broker, topic, values, partition=0, timestamps=None, **settings):
     """Produces and waits; [(partition, offset)] in the order of `values`. Raises what a delivery report says."""
     producer = Producer(common(broker) | {"linger.ms": 1} | {name.replace("_", "."): value for name, value in settings.items()})
     done = {}
@@ -52,7 +52,8 @@ def produce(broker, topic, values, partition=0, **settings):
         return told
 
     for nth, value in enumerate(values):
-        producer.produce(topic, value, partition=partition, on_delivery=delivered(nth))
+        extra = {"timestamp": timestamps[nth]} if timestamps else {}
+        producer.produce(topic, value, partition=partition, on_delivery=delivered(nth), **extra)
         producer.poll(0)
     left = producer.flush(LIMIT_S)
     if left:
