@@ -69,9 +69,10 @@ function(sluice_library name)
   endif()
 endfunction()
 
-# sluice_test(NAME DEPENDS target...): a GoogleTest executable of the current folder's *_test.cc (and its other *.cc).
+# sluice_test(NAME DEPENDS target... [LABELS label...]): a GoogleTest executable of the current folder's *.cc files.
+# Labels: sim (runs seeds of a simulator), threads (has several threads: worth the thread sanitizer).
 function(sluice_test name)
-  cmake_parse_arguments(ARG "" "" "DEPENDS;SOURCES" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "DEPENDS;SOURCES;LABELS" ${ARGN})
   if(ARG_SOURCES)
     set(sources ${ARG_SOURCES})
   else()
@@ -84,5 +85,5 @@ function(sluice_test name)
   target_link_libraries(${name} PRIVATE sluice_flags ${ARG_DEPENDS} GTest::gtest GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE SLUICE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_BINARY_DIR})
-  set_tests_properties(${name} PROPERTIES TIMEOUT 600)
+  set_tests_properties(${name} PROPERTIES TIMEOUT 900 LABELS "${ARG_LABELS}")
 endfunction()

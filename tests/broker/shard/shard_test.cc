@@ -1,0 +1,311 @@
+#include "broker/shard/shard.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/broker/shard/shard_machine.h"
+
+namespace sluice::broker {
+namespace {
+
+using Strings = std::vector<std::string>;
+using Producer = TestProducer;
+
+TEST(Shard, TakesAppliesAndReadsBack) {
+  ShardMachine m;
+  ASSERT_TRUE(m.start());
+  m.create();
+  EXPECT_EQ(m.produce("a")->base_offset, Offset(0));
+  EXPECT_EQ(m.produce("b")->base_offset, Offset(1));
+  EXPECT_EQ(m.values(), (Strings{"a", "b"}));
+}
+
+TEST(Shard, ManyInOneTurnShareAnEntryAndKeepTheirOrder) {
+  ShardMachine m;
+  ASSERT_TRUE(m.start());
+  m.create();
+  const LogIndex before = m.replica().applied_index();
+  std::vector<ShardMachine::Answer> answers;
+  Strings expected;
+  for (int i = 0; i < 50; ++i) {
+    expected.push_back("record " + std::to_string(i));
+    answers.push_back(m.send(expected.back()));
+  }
+  m.run_until([&] { return answers.back()->has_value(); });
+  for (int i = 0; i < 50; ++i) EXPECT_EQ((**answers[static_cast<std::size_t>(i)])->base_offset, Offset(i));
+  EXPECT_EQ(m.replica().applied_index(), before.next());
+  EXPECT_EQ(m.values(), expected);
+}
+
+TEST(Shard, NothingIsAcknowledgedBeforeItsSync) {
+  ShardMachine m;
+  ASSERT_TRUE(m.start());
+  m.create();
+  m.run();
+  m.store.stall("journal", std::chrono::seconds(5));
+  const auto all = m.send("a");
+  const auto leader = m.send("b", {}, true);
+  m.run(std::chrono::seconds(1));
+  EXPECT_FALSE(all->has_value());
+  EXPECT_FALSE(leader->has_value());
+  EXPECT_TRUE(m.values().empty()) << "what is not committed is not shown";
+  m.store.stall("journal", Nanos(0));
+  m.run_until([&] { return all->has_value() && leader->has_value(); });
+  EXPECT_TRUE(**all);
+  EXPECT_TRUE(**leader);
+}
+
+TEST(Shard, AcknowledgedRecordsSurvivePowerLoss) {
+  for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    ShardMachine m(seed);
+    ASSERT_TRUE(m.start());
+    m.create();
+    Strings kept;
+    for (int life = 0; life < 3; ++life) {
+      for (int i = 0; i < 20; ++i) {
+        kept.push_back(std::to_string(life) + "/" + std::to_string(i) + std::string(3000, 'x'));
+        ASSERT_TRUE(m.produce(kept.back()));
+        if (i == 10 && m.random.one_in(2)) m.checkpoint();
+      }
+      ASSERT_TRUE(m.crash());
+      ASSERT_EQ(m.values(), kept);
+    }
+  }
+}
+
+TEST(Shard, ARetryIsAnsweredWithTheFirstOffset) {
+  ShardMachine m;
+  ASSERT_TRUE(m.start());
+  m.create();
+  const Producer producer{ProducerId(5), 0};
+  EXPECT_EQ(m.produce("a", producer)->base_offset, Offset(0));
+  EXPECT_EQ(m.produce("a", producer)->base_offset, Offset(0));
+  ASSERT_TRUE(m.crash());
+  EXPECT_EQ(m.produce("a", producer)->base_offset, Offset(0));
+  EXPECT_EQ(m.values(), Strings{"a"});
+  EXPECT_EQ(m.produce("c", {ProducerId(5), 2}).error().code, Errc::out_of_order_sequence);
+}
+
+TEST(Shard, ADuplicateOfWhatIsPendingSharesItsOutcome) {
+  ShardMachine m;
+  ASSERT_TRUE(m.start());
+  m.create();
+  const Producer producer{ProducerId(5), 0};
+  const auto first = m.send("a", producer);
+  const auto same_turn = m.send("a", producer);
+  m.store.stall("journal", std::chrono::seconds(1));
+  m.run();
+  const auto later_turn = m.send("a", producer);
+  m.run();
+  EXPECT_FALSE(first->has_value() || same_turn->has_value() || later_turn->has_value());
+  m.store.stall("journal", Nanos(0));
+  m.run_until([&] { return first->has_value() && same_turn->has_value() && later_turn->has_value(); });
+  for (const auto& answer : {first, same_turn, later_turn}) EXPECT_EQ((**answer)->base_offset, Offset(0));
+  EXPECT_EQ(m.values(), Strings{"a"});
+}
+
+TEST(Shard, ADuplicateOfWhatDiesGetsTheSameError) {
+  ShardMachine m;
+  ASSERT_TRUE(m.start());
+  m.create();
+  m.store.fail_next(sim::SimOp::write, "journal");
+  const Producer producer{ProducerId(5), 0};
+  const auto first = m.send("a", producer);
+  const auto duplicate = m.send("a", producer);
+  m.run();
+  ASSERT_TRUE(m.fatal_error);
+  ASSERT_TRUE(first->has_value() && duplicate->has_value());
+  EXPECT_FALSE(**first);
+  EXPECT_EQ((**first).error().code, (**duplicate).error().code);
+  EXPECT_EQ(m.send("b")->value().error().code, Errc::not_leader) << "nothing is taken after a failed write";
+}
+
+TEST(Shard, ACheckpointTrimsTheJournalAndIsWhatTheNextLifeStartsFrom) {
+  ShardMachine m;
+  ASSERT_TRUE(m.start());
+  m.create();
+  Strings kept;
+  for (int i = 0; i < 200; ++i) {
+    kept.push_back(std::to_string(i) + std::string(10'000, 'y'));
+    ASSERT_TRUE(m.produce(kept.back())) << i;
+  }
+  EXPECT_GT(m.replica().checkpoint_index(), LogIndex(100)) << "a journal of 2 MiB was checkpointed on the way";
+  ASSERT_TRUE(m.crash());
+  EXPECT_EQ(m.values(), kept);
+  EXPECT_EQ(m.files("group-1/checkpoint-").size(), 1U);
+}
+
+TEST(Shard, RecordsAppendedWhileACheckpointIsTakenAreNotInItAndNotLost) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    ShardMachine m(seed);
+    ASSERT_TRUE(m.start());
+    m.create();
+    Strings kept;
+    const auto produce = [&](int i) {
+      kept.push_back(std::to_string(i));
+      ASSERT_TRUE(m.produce(kept.back()));
+    };
+    for (int i = 0; i < 20; ++i) produce(i);
+    const LogIndex at = m.replica().applied_index();
+    ASSERT_TRUE(m.shard().checkpoint(ShardMachine::kGroup));
+    for (int i = 20; i < 40; ++i) produce(i);
+    m.run_until([&] { return m.replica().checkpoint_index() >= at; });
+    EXPECT_EQ(m.replica().checkpoint_index(), at);
+    ASSERT_TRUE(m.crash());
+    EXPECT_EQ(m.values(), kept);
+  }
+}
+
+TEST(Shard, FilesBelowTheStartGoOnlyAfterACheckpointThatKnowsIt) {
+  ShardMachine m;
+  ASSERT_TRUE(m.start());
+  TopicSettings settings;
+  settings.segment_bytes = 16U << 10;
+  m.create(settings);
+  for (int i = 0; i < 40; ++i) ASSERT_TRUE(m.produce(std::to_string(i) + std::string(2000, 'z')));
+  m.checkpoint();
+  const std::size_t before = m.files(".log").size();
+  ASSERT_GT(before, 3U);
+  // The start moves while a checkpoint is under way that does not know of it.
+  ASSERT_TRUE(m.command(AdvanceStartCommand{m.partition(), Offset(1)}));
+  ASSERT_TRUE(m.shard().checkpoint(ShardMachine::kGroup));
+  ASSERT_TRUE(m.command(AdvanceStartCommand{m.partition(), Offset(30)}));
+  const LogIndex advanced = m.replica().applied_index();
+  m.run_until([&] { return m.replica().checkpoint_index() >= LogIndex(advanced.value - 1); });
+  m.run();
+  EXPECT_EQ(m.files(".log").size(), before) << "the durable checkpoint still counts them in";
+  ASSERT_TRUE(m.crash());
+  EXPECT_EQ(m.values().size(), 10U);
+  m.checkpoint();
+  m.run();
+  EXPECT_LT(m.files(".log").size(), before);
+  ASSERT_TRUE(m.crash());
+  EXPECT_EQ(m.values().size(), 10U);
+}
+
+TEST(Shard, ADeletedPartitionsFilesGoAfterACheckpointThatSaysSo) {
+  ShardMachine m;
+  ASSERT_TRUE(m.start());
+  m.create();
+  ASSERT_TRUE(m.produce("a"));
+  m.checkpoint();
+  ASSERT_TRUE(m.command(DeletePartitionCommand{m.partition()}));
+  EXPECT_TRUE(m.gone_seen);
+  EXPECT_EQ(m.produce("b").error().code, Errc::unknown_topic);
+  EXPECT_FALSE(m.files(m.partition().text()).empty());
+  ASSERT_TRUE(m.crash());
+  EXPECT_EQ(m.values(), Strings{"(no partition)"}) << "a deleted partition does not come back";
+  m.checkpoint();
+  m.run_until([&] { return m.files(m.partition().text()).empty(); });
+  EXPECT_FALSE(m.command(CreatePartitionCommand{m.partition(), LeaderEpoch(0), {}}).has_value() &&
+               m.replica().find(m.partition()) == nullptr);
+}
+
+TEST(Shard, AnAppendBehindADeleteIsRefusedNotFatal) {
+  ShardMachine m;
+  ASSERT_TRUE(m.start());
+  m.create();
+  bool deleted = false;
+  m.replica().submit(DeletePartitionCommand{m.partition()}, [&](const Result<std::uint64_t>& r) { deleted = r.has_value(); });
+  const auto behind = m.send("late");
+  m.run_until([&] { return behind->has_value(); });
+  EXPECT_TRUE(deleted);
+  EXPECT_EQ((**behind).error().code, Errc::unknown_topic);
+  EXPECT_FALSE(m.fatal_error);
+}
+
+TEST(Shard, ADamagedCheckpointWithoutAnotherIsRefusedWithItsName) {
+  ShardMachine m;
+  ASSERT_TRUE(m.start());
+  m.create();
+  ASSERT_TRUE(m.produce("a"));
+  m.checkpoint();
+  m.run();
+  ASSERT_EQ(m.files("group-1/checkpoint-").size(), 1U);
+  const std::string file = m.files("group-1/checkpoint-").at(0);
+  m.store.flip_bit(file, 30, 3);
+  auto started = m.crash();
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error().code, Errc::corrupt);
+  EXPECT_NE(started.error().message.find("checkpoint-"), std::string::npos) << started.error().message;
+}
+
+TEST(Shard, AJournalThatDoesNotContinueTheCheckpointIsRefused) {
+  ShardMachine m;
+  ASSERT_TRUE(m.start());
+  m.create();
+  const std::string first_path = m.files("group-1/checkpoint-").at(0);
+  const auto first = *m.store.read_view(first_path);
+  for (int i = 0; i < 300; ++i) ASSERT_TRUE(m.produce(std::to_string(i) + std::string(10'000, 'q')));
+  m.checkpoint();
+  for (const std::string& path : m.files("group-1/checkpoint-")) m.store.flip_bit(path, 30, 3);
+  m.store.put_file(first_path, first);  // an old one, whose continuation the journal has let go of
+  auto started = m.crash();
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error().code, Errc::corrupt);
+}
+
+TEST(Shard, AFullDiskRefusesProducingAndRecoversByItself) {
+  ShardMachine m;
+  m.store.set_capacity(8U << 20);
+  ASSERT_TRUE(m.start());
+  m.create();
+  ASSERT_TRUE(m.produce("before"));
+  m.store.set_capacity(m.store.used_bytes() + (100U << 10));
+  m.run(std::chrono::seconds(2));
+  EXPECT_TRUE(m.shard().disk_full());
+  EXPECT_EQ(m.values(), Strings{"before"}) << "reads go on";
+  EXPECT_TRUE(m.command(AdvanceStartCommand{m.partition(), Offset(1)})) << "control commands go on";
+  m.store.set_capacity(16U << 20);
+  m.run(std::chrono::seconds(3));
+  EXPECT_FALSE(m.shard().disk_full());
+  EXPECT_TRUE(m.produce("after"));
+  EXPECT_FALSE(m.fatal_error);
+}
+
+TEST(Shard, ARestartLeadsInALaterTerm) {
+  ShardMachine m;
+  ASSERT_TRUE(m.start());
+  const Term first = m.leaderships[ShardMachine::kGroup].term;
+  ASSERT_TRUE(m.crash());
+  EXPECT_GT(m.leaderships[ShardMachine::kGroup].term, first);
+  EXPECT_TRUE(m.leaderships[ShardMachine::kGroup].ready);
+}
+
+TEST(Shard, DrainLeavesNothingForTheJournal) {
+  ShardMachine m;
+  ASSERT_TRUE(m.start());
+  m.create();
+  ASSERT_TRUE(m.produce("a"));
+  bool drained = false;
+  m.shard().drain([&] { drained = true; });
+  m.run_until([&] { return drained; });
+  EXPECT_EQ(m.replica().entries_since_checkpoint(), 0U);
+  m.store.kill();
+  m.end();
+  ASSERT_TRUE(m.start());
+  EXPECT_EQ(m.values(), Strings{"a"});
+}
+
+TEST(Shard, TableWritesAreConditionalAndSurvive) {
+  ShardMachine m;
+  ASSERT_TRUE(m.start());
+  std::optional<Result<std::uint64_t>> first, second;
+  const auto write = [&](std::string value, std::optional<std::uint64_t> expected, auto& answer) {
+    m.shard().replica(kControllerGroup)
+        ->submit(WriteTableCommand{std::string(kClusterTable), {{"k", std::move(value), expected}}},
+                 [&](Result<std::uint64_t> result) { answer = std::move(result); });
+    m.run_until([&] { return answer.has_value(); });
+  };
+  write("one", 0, first);
+  write("two", 0, second);
+  ASSERT_TRUE(*first);
+  EXPECT_EQ(second->error().code, Errc::busy);
+  EXPECT_EQ(m.rows["k"], "one");
+  ASSERT_TRUE(m.crash());
+  EXPECT_EQ(m.shard().replica(kControllerGroup)->table(kClusterTable)->find("k")->value, "one");
+}
+
+}  // namespace
+}  // namespace sluice::broker
