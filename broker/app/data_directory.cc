@@ -17,6 +17,31 @@ constexpr std::uint32_t kGroupsAShard = 4;
 constexpr std::size_t kMaxNodeFileBytes = 64U << 10;
 
 std::string node_file(const std::string& directory) { return directory + "/node.json"; }
+std::string unfinished_file(const std::string& directory) { return node_file(directory) + ".unfinished"; }
+
+/// What one of the two files says; nullopt: it is not there.
+Result<std::optional<NodeIdentity>> read_file_of(storage::Disk& disk, const std::string& path) {
+  auto there = disk.exists(path);
+  if (!there) return fail(there.error());
+  if (!*there) return std::optional<NodeIdentity>();
+  auto bytes = storage::read_file(disk, path, kMaxNodeFileBytes);
+  if (!bytes) return fail(bytes.error());
+  const auto json = nlohmann::json::parse(as_text(*bytes), nullptr, false);
+  const auto bad = [&](std::string_view why) { return fail(Errc::corrupt, fmt::format("{}: {}", path, why)); };
+  if (!json.is_object()) return bad("it is not a JSON object");
+  const auto number = [&](const char* name) -> std::int64_t {
+    return json.contains(name) && json[name].is_number_integer() ? json[name].get<std::int64_t>() : -1;
+  };
+  if (number("format") > kFormat)
+    return fail(Errc::unsupported, fmt::format("{}: format {} is newer than this sluiced knows ({}); upgrade it", path,
+                                               number("format"), kFormat));
+  if (number("format") != kFormat || number("node_id") < 1 || number("node_id") > INT32_MAX || number("shards") < 1 ||
+      number("shards") > 256 || !json.contains("cluster_id") || !json["cluster_id"].is_string())
+    return bad("format, cluster_id, node_id or shards is missing or out of range");
+  return std::optional(NodeIdentity{json["cluster_id"].get<std::string>(),
+                                    NodeId(static_cast<std::int32_t>(number("node_id"))),
+                                    static_cast<std::uint32_t>(number("shards"))});
+}
 }  // namespace
 
 Result<DirectoryLock> DirectoryLock::take(const std::string& directory) {
@@ -42,35 +67,26 @@ DirectoryLock::~DirectoryLock() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-Result<std::optional<NodeIdentity>> read_identity(storage::Disk& disk, const std::string& directory) {
-  auto there = disk.exists(node_file(directory));
-  if (!there) return fail(there.error());
-  if (!*there) return std::optional<NodeIdentity>();
-  auto bytes = storage::read_file(disk, node_file(directory), kMaxNodeFileBytes);
-  if (!bytes) return fail(bytes.error());
-  const auto json = nlohmann::json::parse(as_text(*bytes), nullptr, false);
-  const auto bad = [&](std::string_view why) { return fail(Errc::corrupt, fmt::format("{}: {}", node_file(directory), why)); };
-  if (!json.is_object()) return bad("it is not a JSON object");
-  const auto number = [&](const char* name) -> std::int64_t {
-    return json.contains(name) && json[name].is_number_integer() ? json[name].get<std::int64_t>() : -1;
-  };
-  if (number("format") > kFormat)
-    return fail(Errc::unsupported, fmt::format("{}: format {} is newer than this sluiced knows ({}); upgrade it",
-                                               node_file(directory), number("format"), kFormat));
-  if (number("format") != kFormat || number("node_id") < 1 || number("node_id") > INT32_MAX || number("shards") < 1 ||
-      number("shards") > 256 || !json.contains("cluster_id") || !json["cluster_id"].is_string())
-    return bad("format, cluster_id, node_id or shards is missing or out of range");
-  return std::optional(NodeIdentity{json["cluster_id"].get<std::string>(),
-                                    NodeId(static_cast<std::int32_t>(number("node_id"))),
-                                    static_cast<std::uint32_t>(number("shards"))});
+Result<std::optional<FoundIdentity>> read_identity(storage::Disk& disk, const std::string& directory) {
+  for (const bool finished : {true, false}) {
+    auto identity = read_file_of(disk, finished ? node_file(directory) : unfinished_file(directory));
+    if (!identity) return fail(identity.error());
+    if (*identity) return std::optional(FoundIdentity{std::move(**identity), finished});
+  }
+  return std::optional<FoundIdentity>();
 }
 
-Result<void> write_identity(storage::Disk& disk, const std::string& directory, const NodeIdentity& identity) {
+Result<void> write_unfinished_identity(storage::Disk& disk, const std::string& directory, const NodeIdentity& identity) {
   const nlohmann::ordered_json json{{"format", kFormat},
                                     {"cluster_id", identity.cluster_id},
                                     {"node_id", identity.node.value},
                                     {"shards", identity.shards}};
-  return storage::replace_file(disk, node_file(directory), as_bytes(json.dump(2) + "\n"));
+  return storage::replace_file(disk, unfinished_file(directory), as_bytes(json.dump(2) + "\n"));
+}
+
+Result<void> finish_identity(storage::Disk& disk, const std::string& directory) {
+  if (auto named = disk.rename(unfinished_file(directory), node_file(directory)); !named) return named;
+  return storage::sync_dir_blocking(disk, directory);
 }
 
 NodeIdentity new_identity(Random& random, std::uint32_t shards) {

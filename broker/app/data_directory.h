@@ -1,5 +1,6 @@
-// The data directory of a node: locked by one process, and described by node.json, which is written last when the directory
-// is made: a directory without it was never served from.
+// The data directory of a node: locked by one process, and described by node.json. While the directory is made, that file is
+// called node.json.unfinished, and it gets its name last: a directory without node.json was never served from, and a start
+// that was interrupted is gone on with under the same identity.
 #pragma once
 
 #include <cstdint>
@@ -36,9 +37,17 @@ class DirectoryLock {
   int fd_;
 };
 
-/// What node.json says; nullopt: there is none, the directory is new. Errors: corrupt, unsupported, io_error.
-Result<std::optional<NodeIdentity>> read_identity(storage::Disk& disk, const std::string& directory);
-Result<void> write_identity(storage::Disk& disk, const std::string& directory, const NodeIdentity& identity);
+struct FoundIdentity {
+  NodeIdentity identity;
+  bool finished = false;  ///< false: the directory is still to be made, as this identity's
+};
+/// What node.json says, or else node.json.unfinished; nullopt: there is neither, the directory is new. Errors: corrupt,
+/// unsupported, io_error.
+Result<std::optional<FoundIdentity>> read_identity(storage::Disk& disk, const std::string& directory);
+/// Writes node.json.unfinished, durably, before anything else is made.
+Result<void> write_unfinished_identity(storage::Disk& disk, const std::string& directory, const NodeIdentity& identity);
+/// Everything is made, durably: node.json gets its name.
+Result<void> finish_identity(storage::Disk& disk, const std::string& directory);
 NodeIdentity new_identity(Random& random, std::uint32_t shards);
 
 /// Groups of a node: the controller and four a shard. Group g is pinned to shard g mod shards.

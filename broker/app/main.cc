@@ -1,6 +1,6 @@
 // sluiced: the broker. Reads its settings, starts a Node, and waits for a signal.
-// Exit status: 0 after SIGTERM or SIGINT; 1 an error of the machine or the data; 2 a wrong setting; 3 the data directory is
-// in use by another process.
+// Exit status: 0 after SIGTERM or SIGINT; 1 an error of the machine or the data; 2 a wrong setting; 3 the data directory or
+// the address is in use by another process.
 #include <fmt/core.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>

@@ -101,22 +101,23 @@ Result<void> Node::prepare_directory() {
   if (!lock) return fail(lock.error());
   lock_.emplace(std::move(*lock));
   const std::unique_ptr<storage::Disk> disk = storage::make_thread_disk({});
-  auto identity = read_identity(*disk, settings_.data_dir);
-  if (!identity) return fail(identity.error());
-  const bool is_new = !*identity;
-  if (is_new) {
+  auto found = read_identity(*disk, settings_.data_dir);
+  if (!found) return fail(found.error());
+  if (!*found) {
     SeededRandom random(os_seed());
     const std::uint32_t cores = std::max(1U, std::thread::hardware_concurrency());
     identity_ = new_identity(random, settings_.shards == 0 ? cores : settings_.shards);
+    if (auto written = write_unfinished_identity(*disk, settings_.data_dir, identity_); !written) return written;
   } else {
-    identity_ = **identity;
+    identity_ = (*found)->identity;
     if (settings_.shards != 0 && settings_.shards != identity_.shards)
       return fail(Errc::config, fmt::format("setting shards = {} is wrong: data directory {} was made with {}, and keeps them",
                                             settings_.shards, settings_.data_dir, identity_.shards));
   }
-  if (auto opened = open_threads(is_new); !opened) return opened;
-  if (!is_new) return {};
-  return write_identity(*disk, settings_.data_dir, identity_);
+  const bool finished = *found && (*found)->finished;
+  if (auto opened = open_threads(!finished); !opened) return opened;
+  if (finished) return {};
+  return finish_identity(*disk, settings_.data_dir);
 }
 
 Result<void> Node::open_threads(bool new_directory) {
@@ -160,11 +161,17 @@ Result<void> Node::open_threads(bool new_directory) {
 Result<void> Node::open_listeners() {
   auto address = parse_host_port("kafka.listen", settings_.kafka_listen);
   if (!address) return fail(address.error());
-  TcpListenOptions options{.host = address->first, .port = address->second, .reuse_port = true};
+  TcpListenOptions options{.host = address->first, .port = address->second, .reuse_port = threads_.size() > 1};
   // The first one picks the port; the others share it.
   for (auto& thread : threads_) {
     std::promise<Result<void>> done;
     thread->loop.post([&] {
+      if (options.reuse_port && thread == threads_.front() && options.port != 0) {
+        // A shared port could be shared with another sluiced too, and clients would find now this one and now that.
+        TcpListenOptions alone = options;
+        alone.reuse_port = false;
+        if (auto probe = listen_tcp(thread->loop, alone); !probe) return done.set_value(fail(probe.error()));
+      }
       auto listener = listen_tcp(thread->loop, options);
       if (!listener) return done.set_value(fail(listener.error()));
       thread->listener = std::move(*listener);
