@@ -143,6 +143,10 @@ void Shard::relieve_pressure() {
       if (replica->unspilled_bytes() > 0) replica->spill();
 
   const SteadyTime now = seams_.clock.steady();
+  if (now - space_checked_ >= kPressureEvery) {  // a fast producer fills in a second what is to be kept free
+    space_checked_ = now;
+    space_.check(unspilled);
+  }
   if (checkpointer_ || now - pressure_checked_ < kPressureEvery) return;
   pressure_checked_ = now;
   const auto usage = journal_->usage();
@@ -189,9 +193,6 @@ void Shard::arm_housekeeping() {
 
 void Shard::housekeep() {
   const SteadyTime now = seams_.clock.steady();
-  std::uint64_t needed = 0;
-  for (const auto& replica : replicas_) needed += replica->unspilled_bytes();
-  space_.check(needed);
   for (std::size_t i = 0; i < replicas_.size(); ++i) {
     Replica& replica = *replicas_[i];
     if (quiet_[i].applied != replica.applied_index()) quiet_[i] = {replica.applied_index(), now};

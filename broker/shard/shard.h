@@ -115,6 +115,7 @@ class Shard final : public storage::JournalObserver {
   Clock::TimerId tick_timer_ = 0;
   SteadyTime tick_at_{0};
   SteadyTime pressure_checked_{0};
+  SteadyTime space_checked_{0};
   SteadyTime retention_due_{0};
   Nanos wall_minus_steady_{0};
   bool clock_warned_ = false;

@@ -1,6 +1,7 @@
 #include "broker/shard/space_guard.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "protocol/base/log.h"
 
@@ -51,6 +52,11 @@ void SpaceGuard::check(std::uint64_t needed_bytes) {
   full_ = full;
   if (full_ && space->free_bytes < reserve_bytes_) give_up_reserve();
   if (!full_) restore_reserve();
+}
+
+void SpaceGuard::write_refused() {
+  if (std::exchange(full_, true)) return;
+  log_error("the disk of {} is full: a write was refused; producing is refused until there is room", directory_);
 }
 
 void SpaceGuard::give_up_reserve() {

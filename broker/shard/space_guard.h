@@ -23,7 +23,7 @@ class SpaceGuard {
   /// Looks at the disk: `needed_bytes` is what must still fit besides the minimum.
   void check(std::uint64_t needed_bytes);
   /// A write was refused for lack of space: full until a check finds room.
-  void write_refused() { full_ = true; }
+  void write_refused();
   bool full() const { return full_; }
 
  private:
