@@ -1,5 +1,6 @@
 // RaftGroup's inside: the state around libraft's core, what goes into raft_step() and what comes out of it.
-// core.cc has the events, core_effects.cc what follows from them, recovery.cc the start. Owner: RaftGroup.
+// core.cc has the events, core_receive.cc the messages among them, core_effects.cc what follows from them, recovery.cc
+// what start-up found. Owner: RaftGroup.
 //
 // Invariants: `applied_ <= given_ <= commit_`; configurations_ names every change in the core's log, and the one in
 // force before it; no entries are cut from the log while some of it is still being written (see must_wait()).
@@ -102,7 +103,7 @@ class RaftGroup::Core {
   LogIndex unwritten_change() const;
   void send(RaftMessage message);
 
-  // Events (core.cc).
+  // Events (core.cc, core_receive.cc).
   void deliver(const RaftMessage& message, Millis now);
   bool must_wait(const RaftMessage& message) const;
   void skip_snapshotted(RaftMessage& message) const;

@@ -10,6 +10,14 @@
 //  - a sole voter starts in a new term with a durable vote for itself (10, see start_state());
 //  - every new leader submits a barrier of its own and is `ready()` once that is applied (11);
 //  - outgoing entries are split so that a configuration change is always first in its message (11).
+// Found by the simulation (tests/sim/raft) and by reading, and closed here too:
+//  - the refusal of an older term's request acknowledges nothing (the core leaves its index uninitialised);
+//  - a refusal older than an acknowledgement does not stop a follower's replication for good;
+//  - entries are never cut while they are being written; a late beginning of the log is not appended at its end;
+//  - a sole voter made by another leader leads a later term than that one, with a durable vote;
+//  - who may vote is for the candidate to say, a change leaves when it is durable here, and a leader keeps its own
+//    vote: otherwise a group between one and two voters can stay without a leader for good;
+//  - the first of two changes stays when the second is taken back.
 // Nothing above this folder knows how many voters there are.
 //
 // Ownership: Replica (broker/shard) owns it. Invariants: first_index() <= applied + 1; indexes are dense.
