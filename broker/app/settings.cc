@@ -7,7 +7,10 @@
 #include <charconv>
 #include <functional>
 #include <limits>
+#include <sstream>
 #include <toml++/toml.h>
+
+#include "broker/net/address.h"
 
 namespace sluice::broker {
 namespace {
@@ -37,6 +40,13 @@ struct Setting {
 
 Set text(std::string Settings::*field) {
   return [field](Settings& s, std::string_view, std::string_view value) -> Result<void> {
+    s.*field = std::string(value);
+    return {};
+  };
+}
+Set directory(std::string Settings::*field) {
+  return [field](Settings& s, std::string_view name, std::string_view value) -> Result<void> {
+    if (value.empty()) return fail(wrong(name, value, "it is the path of a directory"));
     s.*field = std::string(value);
     return {};
   };
@@ -74,6 +84,13 @@ Set address(std::string Settings::*field) {
     return {};
   };
 }
+/// HOST[:PORT], or nothing.
+Result<void> set_advertise(Settings& s, std::string_view name, std::string_view value) {
+  if (value.find_first_of(":[] /") != std::string_view::npos)
+    if (auto parsed = parse_host_port(name, value); !parsed) return fail(parsed.error());
+  s.kafka_advertise = std::string(value);
+  return {};
+}
 Result<void> set_log_level(Settings& s, std::string_view name, std::string_view value) {
   constexpr std::array<std::string_view, 6> kLevels{"trace", "debug", "info", "warn", "error", "off"};
   const auto at = std::ranges::find(kLevels, value);
@@ -88,10 +105,10 @@ constexpr std::uint64_t kDayMs = 24ULL * 3600 * 1000;
 
 const std::vector<Setting>& all_settings() {
   static const std::vector<Setting> kSettings{
-      {"data_dir", "data", "directory of everything the node keeps", text(&Settings::data_dir)},
+      {"data_dir", "data", "directory of everything the node keeps", directory(&Settings::data_dir)},
       {"journal_dir", "", "directory of the journals, if they are to be on another disk", text(&Settings::journal_dir)},
       {"kafka.listen", "127.0.0.1:9092", "address for Kafka clients; port 0 picks a free one", address(&Settings::kafka_listen)},
-      {"kafka.advertise", "", "HOST[:PORT] that clients are told to connect to", text(&Settings::kafka_advertise)},
+      {"kafka.advertise", "", "HOST[:PORT] that clients are told to connect to", set_advertise},
       {"kafka.max_request_bytes", "64MiB", "largest request", number(&Settings::kafka_max_request_bytes, 1 << 16, 1ULL << 30)},
       {"kafka.max_connections", "10000", "connections of the node; more wait", number(&Settings::kafka_max_connections, 1, 1'000'000)},
       {"shards", "0", "threads; 0 is one a core; fixed when the data directory is made", number(&Settings::shards, 0, 256)},
@@ -117,6 +134,20 @@ const std::vector<Setting>& all_settings() {
   return kSettings;
 }
 
+const Setting* find_setting(std::string_view name) {
+  const auto found = std::ranges::find(all_settings(), name, &Setting::name);
+  return found == all_settings().end() ? nullptr : &*found;
+}
+Error unknown(std::string_view name) {
+  return {Errc::config, fmt::format("there is no setting {}; `sluiced --help` lists them", name)};
+}
+Error wrong_type(std::string_view name, const toml::node& node) {
+  std::ostringstream type;
+  type << node.type();
+  return {Errc::config,
+          fmt::format("setting {} is wrong: it is a string, a whole number, true or false, not of type {}", name, type.str())};
+}
+
 Result<void> read_table(Settings& settings, const toml::table& table, const std::string& prefix, const std::string& path) {
   for (const auto& [key, node] : table) {
     const std::string name = prefix + std::string(key.str());
@@ -124,13 +155,12 @@ Result<void> read_table(Settings& settings, const toml::table& table, const std:
       if (auto read = read_table(settings, *inner, name + ".", path); !read) return read;
       continue;
     }
-    std::string value;
-    if (const auto* s = node.as_string()) value = s->get();
-    else if (const auto* i = node.as_integer()) value = std::to_string(i->get());
-    else if (const auto* b = node.as_boolean()) value = b->get() ? "true" : "false";
-    else value = "?";
-    if (auto set = set_setting(settings, name, value); !set)
-      return fail(Errc::config, fmt::format("{}:{}: {}", path, node.source().begin.line, set.error().message));
+    Result<void> set;
+    if (const auto* s = node.as_string()) set = set_setting(settings, name, s->get());
+    else if (const auto* i = node.as_integer()) set = set_setting(settings, name, std::to_string(i->get()));
+    else if (const auto* b = node.as_boolean()) set = set_setting(settings, name, b->get() ? "true" : "false");
+    else set = find_setting(name) == nullptr ? fail(unknown(name)) : fail(wrong_type(name, node));
+    if (!set) return fail(Errc::config, fmt::format("{}:{}: {}", path, node.source().begin.line, set.error().message));
   }
   return {};
 }
@@ -138,9 +168,9 @@ Result<void> read_table(Settings& settings, const toml::table& table, const std:
 }  // namespace
 
 Result<void> set_setting(Settings& settings, std::string_view name, std::string_view value) {
-  for (const Setting& setting : all_settings())
-    if (setting.name == name) return setting.set(settings, name, value);
-  return fail(Errc::config, fmt::format("there is no setting {}; `sluiced --help` lists them", name));
+  const Setting* const setting = find_setting(name);
+  if (setting == nullptr) return fail(unknown(name));
+  return setting->set(settings, name, value);
 }
 
 Result<void> read_settings_file(Settings& settings, const std::string& path) {
@@ -161,15 +191,9 @@ std::vector<SettingHelp> describe_settings() {
 }
 
 Result<std::pair<std::string, int>> parse_host_port(std::string_view setting, std::string_view text) {
-  const auto bad = [&] { return fail(wrong(setting, text, "it is HOST:PORT, with a port from 0 to 65535")); };
-  const std::size_t colon = text.rfind(':');
-  if (colon == std::string_view::npos) return bad();
-  std::string_view host = text.substr(0, colon), port = text.substr(colon + 1);
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  int number = 0;
-  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
-  if (error != std::errc{} || end != port.data() + port.size() || number < 0 || number > 65535) return bad();
-  return std::pair(std::string(host), number);
+  auto parsed = parse_host_port(text);
+  if (!parsed) return fail(wrong(setting, text, "it is HOST:PORT, with a port from 0 to 65535 and [] around an IPv6 address"));
+  return std::pair(std::move(parsed->host), parsed->port);
 }
 
 }  // namespace sluice::broker

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "protocol/base/log.h"
 #include "storage/journal/journal_format.h"
 
 namespace sluice::broker::sim {
@@ -14,6 +15,7 @@ using sluice::sim::TieBreak;
 
 constexpr std::string_view kData = "data";
 constexpr Nanos kReadyLimit = std::chrono::seconds(20);
+constexpr Nanos kFullAtStart = std::chrono::seconds(1);
 constexpr Nanos kSettleLimit = std::chrono::seconds(30);
 constexpr Nanos kStep = std::chrono::milliseconds(1);
 constexpr std::uint64_t kMiB = 1U << 20;
@@ -113,6 +115,7 @@ void NodeWorld::die(bool power_lost) {
   life_.reset();
   store_.clear_faults();
   history_.note(30, power_lost ? 1 : 0);
+  log_info("---- {} at {} ms", power_lost ? "power lost" : "killed", std::chrono::duration_cast<Millis>(scheduler_.now()).count());
 }
 
 void NodeWorld::stop_cleanly() {
@@ -149,6 +152,8 @@ bool NodeWorld::start_once(bool quiet) {
     fault_planned_ = true;
   }
   auto started = life_->start(!formatted_);
+  log_info("---- life {} at {} ms: {}", counts_.lives, std::chrono::duration_cast<Millis>(scheduler_.now()).count(),
+           started ? "started" : started.error().message);
   if (started) {
     formatted_ = true;
     restore_flip();
@@ -166,7 +171,11 @@ bool NodeWorld::start_once(bool quiet) {
   }
   const bool die_early = !quiet && one_in(6);
   const SteadyTime limit = scheduler_.now() + (die_early ? Nanos(std::chrono::microseconds(random_.below(5'000))) : kReadyLimit);
-  while (!life_->ready() && !life_->fatal() && scheduler_.now() < limit) scheduler_.run_for(Nanos(kStep) / 4);
+  const SteadyTime room_again = scheduler_.now() + kFullAtStart;  // it waits for room, and goes on by itself
+  while (!life_->ready() && !life_->fatal() && scheduler_.now() < limit) {
+    scheduler_.run_for(Nanos(kStep) / 4);
+    if (scheduler_.now() >= room_again) store_.set_capacity(0);
+  }
   if (die_early || life_->fatal()) {
     if (life_->fatal() && !fault_planned_ && !limited)
       history_.violate("the node gave up while it started: " + life_->fatal()->message);
@@ -217,6 +226,7 @@ void NodeWorld::break_device() {
   fault.skip = random_.below(60);
   fault.short_write = fault.op == SimOp::write && one_in(4);
   store_.inject(fault);
+  log_info("---- operation {} of kind {} on '{}' will fail", fault.skip, static_cast<int>(fault.op), fault.path_contains);
 }
 
 void NodeWorld::flip_something() {
@@ -243,6 +253,7 @@ void NodeWorld::flip_something() {
   const auto& [path, offset] = *target;
   const auto bit = static_cast<unsigned>(random_.below(8));
   store_.flip_bit(path, offset, bit);
+  log_info("---- bit {} of byte {} of {} flipped", bit, offset, path);
   history_.note(31, offset);
   if (kind >= 2) flip_ = Flip{path, offset, bit, *store_.read_view(path)};
   if (kind == 0)

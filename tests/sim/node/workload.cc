@@ -127,7 +127,7 @@ void Workload::may_fail(const PartitionModel& partition, const Error& error, con
 // ---- Producers ----
 
 void Workload::stream_step(Stream& stream) {
-  after(between(300, 6'000), [this, &stream] { stream_step(stream); });
+  after(between(300, 9'000), [this, &stream] { stream_step(stream); });
   while (!stream.window.empty() && stream.window.front().acknowledged) stream.window.pop_front();
   if (gone(stream.partition)) {
     stream.window.clear();
@@ -136,6 +136,7 @@ void Workload::stream_step(Stream& stream) {
     stream.partition = *next;
     stream.next_sequence = 0;
     stream.id.reset();
+    stream.known = false;
     stream.resend = false;
   }
   if (scheduler_.now() < stream.not_before) return;
@@ -154,7 +155,8 @@ void Workload::stream_step(Stream& stream) {
     if (!again.acknowledged) return send(stream, again);
   }
   const std::size_t burst = 1 + random_.below(3);
-  for (std::size_t i = 0; i < burst && stream.window.size() < kMaxWindow && !winding_down_; ++i) make_batch(stream);
+  const std::size_t most = stream.known || !stream.idempotent ? kMaxWindow : 1;
+  for (std::size_t i = 0; i < burst && stream.window.size() < most && !winding_down_; ++i) make_batch(stream);
 }
 
 void Workload::ask_id(Stream& stream) {
@@ -218,7 +220,7 @@ void Workload::produced(Stream& stream, BatchNumber number, bool was_head, const
   if (pending == stream.window.end()) return;  // acknowledged by another attempt
   if (pending->under_way > 0) --pending->under_way;
   if (!result.error) {
-    pending->acknowledged = true;
+    pending->acknowledged = stream.known = true;
     return;
   }
   if (pending->acknowledged) return;

@@ -55,6 +55,9 @@ class Workload {
     bool asking_id = false;
     std::int32_t next_sequence = 0;
     std::deque<Pending> window;
+    /// The broker takes any first sequence of a producer it does not know (Kafka's rule), so until it does there is one batch
+    /// under way: were the first of two refused, the second would be taken before it.
+    bool known = false;
     bool resend = false;  ///< an attempt failed: drain, then send all again in order
     SteadyTime not_before{0};
     std::uint32_t shard = 0;
