@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <filesystem>
 #include <functional>
 #include <limits>
 #include <sstream>
@@ -174,6 +175,8 @@ Result<void> set_setting(Settings& settings, std::string_view name, std::string_
 }
 
 Result<void> read_settings_file(Settings& settings, const std::string& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) return fail(Errc::config, path + ": it is a directory, not a settings file");
   try {
     return read_table(settings, toml::parse_file(path), "", path);
   } catch (const toml::parse_error& error) {
