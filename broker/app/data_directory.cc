@@ -42,12 +42,31 @@ Result<std::optional<NodeIdentity>> read_file_of(storage::Disk& disk, const std:
                                     NodeId(static_cast<std::int32_t>(number("node_id"))),
                                     static_cast<std::uint32_t>(number("shards"))});
 }
+
+/// Makes a directory with its parents, durably: a name lives in its parent, so the parent of each that was missing is synced.
+/// Returns the system's reason; empty: done.
+std::string make_durable(const std::string& directory) {
+  std::error_code error;
+  std::vector<std::filesystem::path> parents;
+  std::filesystem::path at = std::filesystem::absolute(directory, error);
+  for (; !error && at.has_relative_path() && !std::filesystem::exists(at, error); at = at.parent_path())
+    parents.push_back(at.parent_path());
+  if (!error) std::filesystem::create_directories(directory, error);
+  if (error) return error.message();
+  for (const auto& parent : parents) {
+    const int fd = ::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const bool synced = fd >= 0 && ::fsync(fd) == 0;
+    const int why = errno;
+    if (fd >= 0) ::close(fd);
+    if (!synced) return fmt::format("{} can't be synced: {}", parent.string(), std::strerror(why));
+  }
+  return {};
+}
 }  // namespace
 
 Result<DirectoryLock> DirectoryLock::take(const std::string& directory) {
-  std::error_code error;
-  std::filesystem::create_directories(directory, error);
-  if (error) return fail(Errc::io_error, fmt::format("data directory {} can't be made: {}", directory, error.message()));
+  if (const std::string why = make_durable(directory); !why.empty())
+    return fail(Errc::io_error, fmt::format("data directory {} can't be made: {}", directory, why));
   const std::string path = directory + "/lock";
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (fd < 0) return fail(Errc::io_error, fmt::format("{} can't be opened: {}", path, std::strerror(errno)));

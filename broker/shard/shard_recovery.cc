@@ -35,12 +35,32 @@ class ReplayInto final : public storage::JournalVisitor {
   std::size_t kept_bytes_ = 0;
 };
 
+/// Makes a directory with its parents, durably: a name lives in its parent, so every parent of one that was missing is synced.
+/// The nearest parent is synced in any case: an earlier attempt may have ended before it came to that.
+Result<void> make_dirs_durable(storage::Disk& disk, const std::string& path) {
+  const auto parent_of = [](const std::string& of) -> std::string {
+    const std::size_t slash = of.find_last_of('/');
+    return slash == std::string::npos ? "." : slash == 0 ? "/" : of.substr(0, slash);
+  };
+  std::vector<std::string> parents{parent_of(path)};
+  for (;;) {
+    auto there = disk.exists(parents.back());
+    if (!there) return fail(there.error());
+    if (*there) break;
+    parents.push_back(parent_of(parents.back()));
+  }
+  if (auto made = disk.make_dirs(path); !made) return made;
+  for (const std::string& parent : parents)
+    if (auto synced = storage::sync_dir_blocking(disk, parent); !synced) return synced;
+  return {};
+}
+
 }  // namespace
 
 Result<void> Shard::format() {
   const std::string shard_directory = fmt::format("{}/shard-{}", options_.data_directory, options_.id.value);
   for (const std::string& directory : {shard_directory, options_.journal.directory}) {
-    if (auto made = seams_.disk.make_dirs(directory); !made) return made;
+    if (auto made = make_dirs_durable(seams_.disk, directory); !made) return made;
   }
   for (auto& replica : replicas_) {
     if (auto made = seams_.disk.make_dirs(replica->directory()); !made) return made;
@@ -57,7 +77,6 @@ Result<void> Shard::format() {
     const std::string path = replica->directory() + "/" + checkpoint_file_name(first.snapshot.last_index);
     if (auto written = storage::replace_file(seams_.disk, path, encode_checkpoint(first)); !written) return written;
   }
-  if (auto synced = storage::sync_dir_blocking(seams_.disk, shard_directory); !synced) return synced;
   return storage::sync_dir_blocking(seams_.disk, options_.data_directory);
 }
 
