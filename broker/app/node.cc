@@ -203,7 +203,8 @@ Result<void> Node::announce() {
     controller.unit->announce_node(host, port, [&](Result<void> result) { done.set_value(std::move(result)); });
   });
   if (auto announced = done.get_future().get(); !announced) return announced;
-  // The row was posted to the other shards before this: their next messages find it.
+  // A client of any shard is to see this life's address and who leads, so nobody listens before all know.
+  wait_for_every_shard([](Thread& thread, std::function<void()> told) { thread.unit->when_all_were_told(std::move(told)); });
   return on_every_shard([&](Thread& thread) -> Result<void> {
     thread.unit->kafka().listen(std::move(thread.listener));
     return {};
@@ -225,6 +226,11 @@ Result<void> Node::start() {
 }
 
 void Node::stop() {
+  end_threads();
+  lock_.reset();
+}
+
+void Node::end_threads() {
   if (threads_.empty()) return;
   const bool served = std::ranges::all_of(threads_, [](const auto& t) { return t->unit && t->unit->ready(); });
   if (served) {

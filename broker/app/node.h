@@ -20,7 +20,7 @@ class Node {
   /// Locks the data directory, recovers, and serves: returns when every group leads and the listener accepts.
   /// Errors: config, in_use, corrupt, io_error, ...
   Result<void> start();
-  /// Finishes requests, checkpoints, ends the threads.
+  /// Finishes requests, checkpoints, ends the threads, and gives the data directory free.
   void stop();
 
   const std::string& kafka_address() const { return kafka_address_; }
@@ -36,6 +36,7 @@ class Node {
   /// Runs `step` on every shard's thread, all at once, and waits; the first error.
   Result<void> on_every_shard(const std::function<Result<void>(Thread&)>& step);
   Result<void> announce();
+  void end_threads();
   /// Starts `step` on every shard; waits until each has called its `done`.
   void wait_for_every_shard(const std::function<void(Thread&, std::function<void()> done)>& step);
 

@@ -88,6 +88,21 @@ void ShardUnit::announce_node(std::string host, int port, UniqueFunction<void(Re
                      });
 }
 
+void ShardUnit::when_all_were_told(UniqueFunction<void()> done) {
+  struct Waiting {
+    std::uint32_t answers;
+    UniqueFunction<void()> done;
+  };
+  // Mailboxes keep the order, so who answers has taken what came before.
+  auto waiting = std::make_shared<Waiting>(identity_.shards, std::move(done));
+  for (std::uint32_t shard = 0; shard < identity_.shards; ++shard)
+    services_.post(ShardId(shard), [waiting, self = shard_.id()](ShardServices& there) {
+      there.post(self, [waiting](ShardServices&) {
+        if (--waiting->answers == 0) waiting->done();
+      });
+    });
+}
+
 void ShardUnit::drain_requests(UniqueFunction<void()> done) {
   services_.drain();
   kafka_.drain(kDrainLimit, std::move(done));

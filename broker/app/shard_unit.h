@@ -35,8 +35,10 @@ class ShardUnit {
   Result<void> recover();
   bool turn() { return shard_.turn(); }
   bool ready() const { return shard_.ready(); }
-  /// Tells the cluster where this node is reached. On the controller's shard; `done` when every shard knows.
+  /// Tells the cluster where this node is reached. On the controller's shard; `done` when that is committed.
   void announce_node(std::string host, int port, UniqueFunction<void(Result<void>)> done);
+  /// Calls `done` when every shard has taken what this one has told it until now: rows of the cluster, and who leads.
+  void when_all_were_told(UniqueFunction<void()> done);
   /// Finishes requests, then checkpoints. Two steps, so that all shards end their requests before any stops applying.
   void drain_requests(UniqueFunction<void()> done);
   void drain_storage(UniqueFunction<void()> done) { shard_.drain(std::move(done)); }
