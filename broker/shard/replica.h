@@ -132,6 +132,8 @@ class Replica final : private RaftOutput {
   void spill();
   bool spilling() const { return spilling_ > 0; }
   void drop_tails();
+  /// Whether requests had to wait for flush buffers since the last call: memory of logs keeps them.
+  bool take_starved() { return std::exchange(starved_, false); }
   /// Retention: submits start-offset advances for what is due.
   void enforce_retention();
   void expire_producers(std::int64_t max_idle_ms);
@@ -249,6 +251,7 @@ class Replica final : private RaftOutput {
   int spilling_ = 0;
   SteadyTime spill_again_{0};                  ///< not before, after the disk was full
   bool fetching_payload_ = false;
+  bool starved_ = false;
   bool stopped_ = false;
   GroupLeadership announced_;
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);  ///< callbacks hold it weakly

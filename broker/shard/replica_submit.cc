@@ -85,7 +85,8 @@ bool Replica::submit_appends() {
       request.done(fail(reserved.error()));
       return true;
     }
-    return false;  // busy: a completion of the journal brings the next turn
+    starved_ = true;
+    return false;  // busy: a completion of the journal, or of the spill that the shard starts now, brings the next turn
   }
   const std::int64_t group_time = next_group_time();
   EntryWriter writer(reserved->bytes);

@@ -137,10 +137,16 @@ void Shard::arm_tick_timer() {
 
 void Shard::relieve_pressure() {
   std::size_t unspilled = 0;
-  for (const auto& replica : replicas_) unspilled += replica->unspilled_bytes();
-  if (unspilled > options_.spill_bytes)
+  bool starved = false;  // requests wait for flush buffers, and only logs' memory can keep those for long
+  for (const auto& replica : replicas_) {
+    unspilled += replica->unspilled_bytes();
+    starved |= replica->take_starved();
+  }
+  if (unspilled > options_.spill_bytes || starved)
     for (auto& replica : replicas_)
       if (replica->unspilled_bytes() > 0) replica->spill();
+  if (starved)
+    for (auto& replica : replicas_) replica->drop_tails();
 
   const SteadyTime now = seams_.clock.steady();
   if (now - space_checked_ >= kPressureEvery) {  // a fast producer fills in a second what is to be kept free

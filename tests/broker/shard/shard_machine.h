@@ -45,6 +45,7 @@ class ShardMachine : public ApplyObserver {
     options.journal.file_bytes = 256U << 10;
     options.journal.capacity_bytes = 2U << 20;
     options.journal.flush_bytes = 64U << 10;
+    options.journal.buffer_bytes = 1U << 20;
     options.journal.max_entry_bytes = 128U << 10;
     options.spill_bytes = 32U << 10;
     options.min_free_bytes = 256U << 10;

@@ -284,6 +284,16 @@ TEST(Shard, AFullDiskRefusesProducingAndRecoversByItself) {
   EXPECT_FALSE(m.fatal_error);
 }
 
+TEST(Shard, TailsOfManyPartitionsNeverStarveTheJournalOfBuffers) {
+  ShardMachine m;
+  ASSERT_TRUE(m.start());
+  constexpr int kPartitions = 100;  // each would keep a flush buffer of its own: more than there are
+  for (int i = 0; i < kPartitions; ++i) m.create({}, i);
+  for (int round = 0; round < 2; ++round)
+    for (int i = 0; i < kPartitions; ++i)
+      ASSERT_TRUE(m.produce(std::string(60'000, 'w'), {}, i)) << "round " << round << " partition " << i;
+}
+
 TEST(Shard, ARestartLeadsInALaterTerm) {
   ShardMachine m;
   ASSERT_TRUE(m.start());
