@@ -141,6 +141,13 @@ class Broker:
         if died is not None:
             raise AssertionError(f"sluiced had ended by itself with {died}: {self.log()[-2000:]}")
 
+    def end_status(self, limit_s=10):
+        """Waits for it to end by itself; the exit status."""
+        process, self.process = self.process, None
+        status = process.wait(limit_s)
+        process.stdout.close()
+        return status
+
     def restart(self):
         status, _ = self.terminate()
         if status != 0:

@@ -165,36 +165,60 @@ class FullDisk(BrokerTest):
         self.read_all("load")
         self.assertEqual(clients.produce(self.node, "made-when-full", ["x"]), [(0, 0)])
 
-    def test_not_a_byte_left(self):
+    def patient_load(self, count, fill_at, leave_bytes):
+        """An idempotent producer that is ready to wait, and somebody else who takes the disk while it is at work."""
+        producer = Producer(clients.common(self.node) | {"enable.idempotence": True, "linger.ms": 0, "retry.backoff.ms": 50,
+                                                         "delivery.timeout.ms": 600_000, "batch.size": 200_000})
+        reports = []
+        for nth in range(count):
+            producer.produce("idempotent", self.value("idempotent", nth), partition=0,
+                             on_delivery=lambda error, message: reports.append((error, message.offset())))
+            if nth == fill_at:
+                self.fill(leave_bytes)
+            producer.poll(0)
+        return producer, reports
+
+    def verify_patient_load(self, producer, reports, count):
+        self.assertEqual(producer.flush(60), 0)
+        self.assertEqual([report for report in reports if report[0]], [])
+        self.assertEqual(sorted(offset for _, offset in reports), list(range(count)))
+        got = clients.records(self.node, "idempotent")
+        self.assertEqual([offset for offset, _ in got], list(range(count)))
+        self.assertTrue(all(value == self.value("idempotent", nth) for nth, (_, value) in enumerate(got)))
+
+    def test_somebody_else_fills_it(self):
         for topic in ["kept", "victim", "idempotent"]:
             clients.create_topic(self.node, topic)
         self.assertIsNone(self.produce_until_refused("kept", 100))
         self.assertIsNone(self.produce_until_refused("victim", 100))
-        # Somebody else takes the disk while a producer is at work that is ready to wait.
-        patient = Producer(clients.common(self.node) | {"enable.idempotence": True, "linger.ms": 0, "retry.backoff.ms": 50,
-                                                        "delivery.timeout.ms": 600_000, "batch.size": 200_000})
-        reports = []
-        for nth in range(300):
-            patient.produce("idempotent", self.value("idempotent", nth), partition=0,
-                            on_delivery=lambda error, message: reports.append((error, message.offset())))
-            if nth == 50:
-                self.fill(leave_bytes=0)
-            patient.poll(0)
-        wait_until(lambda: patient.poll(0.05) is not None and self.node.log_lines("is full"), "the broker notices")
-        self.assertTrue(self.node.running)
+        producer, reports = self.patient_load(300, fill_at=50, leave_bytes=20 * MIB)
+        wait_until(lambda: producer.poll(0.05) is not None and self.node.log_lines("is full"), "the broker notices")
         self.read_all("kept")
         clients.delete_topic(self.node, "victim")
-        # It starts on a full disk too, and keeps what it had.
-        self.fill(leave_bytes=0)
+        wait_until(lambda: self.free_bytes() > 25 * MIB, "the topic's space is free")
+        self.fill(leave_bytes=20 * MIB)
+        # It starts on a disk that is full too, and keeps what it had.
         self.node.kill()
         self.node.start()
         self.read_all("kept")
         self.assertNotIn("victim", clients.describe(self.node))
         self.unfill()
         self.serves_again("kept")
-        self.assertEqual(patient.flush(60), 0)
-        self.assertEqual([report for report in reports if report[0]], [])
-        self.assertEqual(sorted(offset for _, offset in reports), list(range(300)))
-        got = clients.records(self.node, "idempotent")
-        self.assertEqual([offset for offset, _ in got], list(range(300)))
-        self.assertTrue(all(value == self.value("idempotent", nth) for nth, (_, value) in enumerate(got)))
+        self.verify_patient_load(producer, reports, 300)
+
+    def test_not_a_byte_left(self):
+        """The journal itself may find no room then: the broker ends and says so, and goes on from there once there is some."""
+        for topic in ["kept", "idempotent"]:
+            clients.create_topic(self.node, topic)
+        self.assertIsNone(self.produce_until_refused("kept", 100))
+        producer, reports = self.patient_load(300, fill_at=50, leave_bytes=0)
+        wait_until(lambda: producer.poll(0.05) is not None and
+                   (self.node.log_lines("is full") or not self.node.running), "the broker notices")
+        self.unfill()
+        if not self.node.running:
+            self.assertEqual(self.node.end_status(), 1)
+            self.assertEqual(len(self.node.log_lines("stopping at once", "No space left on device")), 1)
+            self.node.start()
+        self.serves_again("kept")
+        self.read_all("kept")
+        self.verify_patient_load(producer, reports, 300)
