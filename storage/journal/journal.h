@@ -121,9 +121,9 @@ class Journal {
 
   /// Reserves `size` bytes of payload in the flush buffer being filled, for the entry appended next: fill them
   /// and call append_entry() with the same slice before any other call of this class but reserve() (which forgets
-  /// the former reservation). So the payload is written in place, once. Errors: too_large; no_space (the disk or the
-  /// journal's capacity is full: release() frees, and flush() and append_*() try again); busy (flush buffers are used up
-  /// by writes under way and slices in tail caches, or the next file is still being prepared: try again after
+  /// the former reservation). So the payload is written in place, once. Errors: too_large; no_space (the disk is
+  /// full: flush() and append_*() try again); busy (the journal's capacity is in use: release() frees; or flush buffers are used
+  /// up by writes under way and slices in tail caches, or the next file is still being prepared: try again after
   /// journal_durable, or when tails were spilled); io_error (it has failed).
   struct Reservation {
     MutableByteSpan bytes;

@@ -68,8 +68,8 @@ Result<std::string> JournalFiles::source_of_next() {
   }
   // A start is never refused for the capacity: what it replayed could not be released otherwise.
   if (started_ && allocated_bytes() + options_.file_bytes > capacity_bytes()) {
-    return fail(Errc::no_space, fmt::format("{}: the journal's capacity of {} bytes is in use; checkpoints release it",
-                                            options_.directory, capacity_bytes()));
+    return fail(Errc::busy, fmt::format("{}: the journal's capacity of {} bytes is in use; checkpoints release it",
+                                        options_.directory, capacity_bytes()));
   }
   if (const auto space = disk_.space(options_.directory); space && space->free_bytes < options_.file_bytes) {
     return fail(Errc::no_space, fmt::format("{}: {} bytes free, a journal file needs {}", options_.directory,

@@ -73,10 +73,10 @@ class JournalFiles {
   const JournalFilePtr& current() const { return live_.back(); }
   bool started() const { return started_; }
   /// Begins to prepare the next file unless that is done or under way. The header's table holds votes of records up to
-  /// `sequence`. Errors: no_space, here and now; later ones show in blocked().
+  /// `sequence`. Errors: busy (the capacity is in use), no_space, here and now; later ones show in blocked().
   Result<void> prepare_next(std::uint64_t sequence);
   /// Makes the next file the current one; it may still be in preparation, and takes no writes until it is ready.
-  /// Errors: no_space; busy (the current one itself is still being prepared).
+  /// Errors: no_space; busy (the capacity is in use, or the current one itself is still being prepared).
   Result<void> advance(std::uint64_t sequence);
   /// The current file waits for space: what is appended now could not be written soon.
   bool blocked() const;

@@ -151,7 +151,7 @@ class Model {
     }
     EXPECT_TRUE(error.code == Errc::no_space || error.code == Errc::busy || error.code == Errc::too_large)
         << error.message;
-    if (error.code == Errc::no_space && random_.one_in(2)) release();
+    if (error.code != Errc::too_large && random_.one_in(2)) release();
   }
 
   /// A checkpoint up to some durable entry that nothing pending replaces.
