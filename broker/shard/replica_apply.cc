@@ -183,8 +183,9 @@ void Replica::count_unspilled(Partition& partition) {
 }
 
 void Replica::spill() {
-  if (context_.clock.steady() < spill_again_) return;
-  while (spilling_ < kLogsSpilledAtOnce && !dirty_.empty()) {
+  // Each once at most: a spill that fails inside the call puts its partition back.
+  for (std::size_t left = dirty_.size(); left > 0 && spilling_ < kLogsSpilledAtOnce && !dirty_.empty(); --left) {
+    if (stopped_ || context_.clock.steady() < spill_again_) return;
     const PartitionId id = dirty_.back();
     dirty_.pop_back();
     Partition* partition = find(id);

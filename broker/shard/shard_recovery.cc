@@ -66,7 +66,10 @@ Result<void> Shard::format() {
     if (auto made = seams_.disk.make_dirs(replica->directory()); !made) return made;
     auto there = load_checkpoint(replica->group());
     if (!there) return fail(there.error());
-    if (*there) continue;
+    if (*there) {  // a format that was killed may have left its name in memory only
+      if (auto synced = storage::sync_dir_blocking(seams_.disk, replica->directory()); !synced) return synced;
+      continue;
+    }
     Checkpoint first;
     first.group = replica->group();
     first.cluster_id = options_.cluster_id;
@@ -116,6 +119,12 @@ void Shard::report_unknown(const std::vector<storage::DirEntry>& entries, Replic
       seams_.disk.remove(path, [](const Result<void>&) {});
       continue;
     }
+    if (const auto index = parse_checkpoint_file_name(entry.name); index && *index < replica.checkpoint_index()) {
+      seams_.disk.remove(path, [path](const Result<void>& removed) {
+        if (!removed) log_warn("the replaced checkpoint {} stays: {}", path, removed.error().message);
+      });
+      continue;
+    }
     if (!entry.is_directory || std::ranges::binary_search(known, entry.name)) continue;
     // It may belong to a partition that the journal is about to create again; nothing is ever deleted by inference.
     log_info("{} is not mentioned by the group's checkpoint; it is kept", path);
@@ -135,6 +144,9 @@ Result<void> Shard::recover() {
                                              replica->directory()));
     if (auto loaded = replica->load(**checkpoint); !loaded)
       return fail(fmt::format("group {}: its checkpoint", replica->group().value), loaded.error());
+    // Killed between its rename and the sync of its name, it would come and go with the next loss of power: nothing may
+    // be released for its sake before. Then what it replaced is superseded for good.
+    if (auto synced = storage::sync_dir_blocking(seams_.disk, replica->directory()); !synced) return synced;
     report_unknown(*entries, *replica);
     if (const auto& position = (*checkpoint)->journal_position)
       proofs.push_back({replica->group(), (*checkpoint)->snapshot.last_index, *position});
