@@ -24,8 +24,9 @@ std::uint64_t number_from(const char* name, std::uint64_t otherwise) {
   return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
 }
 
-/// A CHECK that fails ends the process: the seed is told even then.
+/// A CHECK that fails ends the process, and so does a seed that never ends: the seed is told even then.
 char replay_line[160];
+constexpr unsigned kSeedLimitSeconds = 300;
 void tell_seed(int) {
   const auto written = ::write(STDERR_FILENO, replay_line, std::strlen(replay_line));
   static_cast<void>(written);
@@ -37,11 +38,16 @@ class NodeSimulation : public ::testing::Test {
  protected:
   void SetUp() override {
     std::signal(SIGABRT, tell_seed);
+    std::signal(SIGALRM, tell_seed);
     if (std::getenv("SLUICE_SIM_LOG") != nullptr)
       set_log_sink([](LogLevel, std::string_view line) { fmt::print("    {}\n", line); }, LogLevel::debug);
   }
-  void TearDown() override { std::signal(SIGABRT, SIG_DFL); }
+  void TearDown() override {
+    ::alarm(0);
+    std::signal(SIGABRT, SIG_DFL);
+  }
   static void begin(std::uint64_t seed) {
+    ::alarm(kSeedLimitSeconds);
     std::snprintf(replay_line, sizeof(replay_line),
                   "again: SLUICE_SIM_FIRST_SEED=%llu SLUICE_SIM_SEEDS=1 build/release/node_sim_test\n",
                   static_cast<unsigned long long>(seed));

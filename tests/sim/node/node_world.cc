@@ -156,7 +156,7 @@ bool NodeWorld::start_once(bool quiet) {
            started ? "started" : started.error().message);
   if (started) {
     formatted_ = true;
-    restore_flip();
+    if (flip_ && flip_->path.find("/checkpoint-") != std::string::npos) flip_.reset();  // it goes on without that one
   } else if (fault_planned_) {
     ++counts_.died_starting;
     die(one_in(2));
@@ -244,6 +244,8 @@ void NodeWorld::flip_something() {
     const auto bytes = store_.read_view(path);
     if (bytes && !bytes->empty()) target = {path, random_.below(bytes->size())};
   };
+  if (flip_ && !as_flipped()) flip_.reset();
+  if (kind >= 2 && flip_) return;
   if (kind == 0) any_of(segments);
   if (kind == 1) any_of(indexes);
   if (kind == 2) any_of(checkpoints);
@@ -296,14 +298,16 @@ std::optional<std::pair<std::string, std::uint64_t>> NodeWorld::journal_target()
   return std::pair(place.path, place.begin + random_.below(place.end - place.begin));
 }
 
-/// Flips the bit back where the file is still as it was then.
-void NodeWorld::restore_flip() {
-  if (!flip_) return;
+/// Whether the file is still as it was then: not recycled under its name.
+bool NodeWorld::as_flipped() const {
   const auto now = store_.read_view(flip_->path);
-  if (now && flip_->offset < now->size() && (*now)[flip_->offset] == flip_->file[flip_->offset] &&
-      std::ranges::equal(ByteSpan(*now).first(std::min<std::size_t>(64, now->size())),
-                         ByteSpan(flip_->file).first(std::min<std::size_t>(64, flip_->file.size()))))
-    store_.flip_bit(flip_->path, flip_->offset, flip_->bit);
+  if (!now || flip_->offset >= now->size() || (*now)[flip_->offset] != flip_->file[flip_->offset]) return false;
+  const std::size_t header = std::min<std::size_t>({64, now->size(), flip_->file.size()});
+  return std::ranges::equal(ByteSpan(*now).first(header), ByteSpan(flip_->file).first(header));
+}
+
+void NodeWorld::restore_flip() {
+  if (flip_ && as_flipped()) store_.flip_bit(flip_->path, flip_->offset, flip_->bit);
   flip_.reset();
 }
 

@@ -58,6 +58,7 @@ class NodeWorld {
   void break_device();
   void flip_something();
   std::optional<std::pair<std::string, std::uint64_t>> journal_target();
+  bool as_flipped() const;
   void restore_flip();
   void finish();
   void settle();
