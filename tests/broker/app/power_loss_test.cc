@@ -254,7 +254,7 @@ void PowerLoss::topic_step() {
       return any_api().delete_topics({{topic.name, {}}}, Millis(30'000), [this, &topic](const std::vector<DeleteTopicResult>& results) {
         topic.under_way = false;
         const auto& error = results[0].error;
-        if (error && error->code == Errc::not_ready) return;  // what an earlier life began is still being done
+        if (error && (draining_ || error->code == Errc::not_ready)) return;  // what an earlier life began is still being done
         if (error && error->code != Errc::unknown_topic) return violate("delete_topics: " + error->message);
         topic.phase = TopicOfTest::Phase::gone;
         ++deleted_;
@@ -276,6 +276,7 @@ void PowerLoss::take_created(TopicOfTest& topic, const CreateTopicResult& result
   topic.under_way = false;
   TopicInfo info = result.topic;
   if (result.error) {
+    if (draining_) return;
     // An attempt of an earlier life made it, or is about to.
     if (result.error->code != Errc::topic_exists) return violate("create_topics: " + result.error->message);
     const TopicInfo* const found = node_->api(0).cluster().find(topic.name);
