@@ -71,7 +71,7 @@ class KillMinusNine(BrokerTest):
                 # At least one acknowledgement of this life of the broker, then a random moment.
                 before = writer.count
                 wait_until(lambda: writer.count > before, f"an acknowledgement after kill {kill}", 60)
-                more, until = chance.randrange(1500), time.monotonic() + chance.random()
+                more, until = chance.randrange(1500), time.monotonic() + chance.random() * 0.6
                 target = writer.count + more
                 while writer.count < target and time.monotonic() < until:
                     time.sleep(0.001)

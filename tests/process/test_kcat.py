@@ -38,15 +38,14 @@ class Kcat(BrokerTest):
                     self.assertEqual(kcat(self.node, "-C", "-t", f"log-{codec}", "-o", "beginning", "-e", "-q"), data)
             self.node.restart()
         # What the broker keeps is what the client made, and no client turned its compression off.
-        kept = {}
+        kept = []
         for directory in self.node.partition_directories():
             found = segments.of_partition(directory)
             if found:
                 self.assertEqual(sum(batch.records for batch in found), data.count(b"\n"))
-                kept.setdefault(found[0].codec, set()).update(batch.codec for batch in found)
-        self.assertEqual(set(kept), set(codecs))
-        for codec in codecs[1:]:
-            self.assertLessEqual(kept[codec], {codec, "none"})  # librdkafka sends what does not shrink as it is
+                # librdkafka sends a batch as it is if that is not larger: the first ones may be tiny.
+                kept.append(sorted({batch.codec for batch in found} - {"none"}))
+        self.assertEqual(sorted(kept), sorted([[]] + [[codec] for codec in codecs[1:]]))
 
     def test_keys_headers_and_null_values(self):
         kcat(self.node, "-P", "-t", "keyed", "-p", "0", "-K", ":", "-Z", "-H", "from=kcat", "-H", "empty=", given=b"a:1\nb:\n:3\n")
