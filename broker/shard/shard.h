@@ -90,7 +90,11 @@ class Shard final : public storage::JournalObserver {
 
  private:
   std::string group_directory(GroupId group) const;
-  Result<std::optional<Checkpoint>> load_checkpoint(GroupId group);
+  struct Loaded {
+    Checkpoint checkpoint;
+    LogIndex newest;  ///< index of the newest file, which is damaged when it is not the checkpoint's
+  };
+  Result<std::optional<Loaded>> load_checkpoint(GroupId group);
   void report_unknown(const std::vector<storage::DirEntry>& entries, Replica& replica);
   bool tick_due();
   void arm_tick_timer();

@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <map>
 
 #include "broker/shard/shard.h"
 #include "protocol/base/log.h"
@@ -20,6 +21,7 @@ class ReplayInto final : public storage::JournalVisitor {
   void on_entry(const storage::JournalEntry& entry, ByteSpan payload, const storage::JournalPosition&) override {
     Replica* const replica = shard_.replica(entry.group);
     if (replica == nullptr || error) return;
+    last_index[entry.group] = entry.index;
     const bool keep = kept_bytes_ + payload.size() <= kReplayMemoryBytes;
     if (keep && entry.index > replica->applied_index()) kept_bytes_ += payload.size();
     if (auto taken = replica->recovered_entry(entry, payload, keep); !taken) error = taken.error();
@@ -29,6 +31,7 @@ class ReplayInto final : public storage::JournalVisitor {
   }
 
   std::optional<Error> error;
+  std::map<GroupId, LogIndex> last_index;  ///< where each group's entries end
 
  private:
   Shard& shard_;
@@ -83,7 +86,7 @@ Result<void> Shard::format() {
   return storage::sync_dir_blocking(seams_.disk, options_.data_directory);
 }
 
-Result<std::optional<Checkpoint>> Shard::load_checkpoint(GroupId group) {
+Result<std::optional<Shard::Loaded>> Shard::load_checkpoint(GroupId group) {
   const std::string directory = group_directory(group);
   auto entries = seams_.disk.list(directory);
   if (!entries) return fail(entries.error());
@@ -92,20 +95,22 @@ Result<std::optional<Checkpoint>> Shard::load_checkpoint(GroupId group) {
     if (auto index = parse_checkpoint_file_name(entry.name)) indexes.push_back(*index);
   std::ranges::sort(indexes, std::greater{});
   std::optional<Error> newest_error;
-  // An older one serves only if the journal holds every later index: recovered_entry() refuses a gap.
+  // An older one serves only if the journal holds every later index: recovered_entry() refuses a gap, recover() an end
+  // before the newest one's.
   for (LogIndex index : indexes) {
     const std::string path = directory + "/" + checkpoint_file_name(index);
     auto bytes = storage::read_file(seams_.disk, path, kMaxCheckpointBytes);
     if (!bytes) return fail(bytes.error());
     auto checkpoint = decode_checkpoint(*bytes);
-    if (checkpoint && checkpoint->snapshot.last_index == index) return std::optional(std::move(*checkpoint));
+    if (checkpoint && checkpoint->snapshot.last_index == index)
+      return std::optional(Loaded{std::move(*checkpoint), indexes.front()});
     const Error why = checkpoint ? Error{Errc::corrupt, "its name and its content disagree"} : checkpoint.error();
     log_error("checkpoint {} is damaged: {}", path, why.message);
     if (!newest_error) newest_error = Error{Errc::corrupt, path + ": " + why.message};
   }
   if (newest_error)
     return fail("no checkpoint of the group can be used; restore the file from a backup", std::move(*newest_error));
-  return std::optional<Checkpoint>();
+  return std::optional<Loaded>();
 }
 
 void Shard::report_unknown(const std::vector<storage::DirEntry>& entries, Replica& replica) {
@@ -134,26 +139,34 @@ void Shard::report_unknown(const std::vector<storage::DirEntry>& entries, Replic
 Result<void> Shard::recover() {
   if (auto started = space_.start(); !started) return started;
   std::vector<storage::JournalProof> proofs;
+  std::map<GroupId, LogIndex> newest;  // of groups that go on from an older checkpoint, since this one is damaged
   for (auto& replica : replicas_) {
     auto entries = seams_.disk.list(replica->directory());
     if (!entries) return fail(entries.error());
-    auto checkpoint = load_checkpoint(replica->group());
-    if (!checkpoint) return fail(fmt::format("group {}", replica->group().value), checkpoint.error());
-    if (!*checkpoint)
+    auto from = load_checkpoint(replica->group());
+    if (!from) return fail(fmt::format("group {}", replica->group().value), from.error());
+    if (!*from)
       return fail(Errc::corrupt, fmt::format("{} holds no checkpoint: the group's data is gone; restore it from a backup",
                                              replica->directory()));
-    if (auto loaded = replica->load(**checkpoint); !loaded)
+    const Checkpoint& checkpoint = (*from)->checkpoint;
+    if (checkpoint.snapshot.last_index < (*from)->newest) newest[replica->group()] = (*from)->newest;
+    if (auto loaded = replica->load(checkpoint); !loaded)
       return fail(fmt::format("group {}: its checkpoint", replica->group().value), loaded.error());
     // Killed between its rename and the sync of its name, it would come and go with the next loss of power: nothing may
     // be released for its sake before. Then what it replaced is superseded for good.
     if (auto synced = storage::sync_dir_blocking(seams_.disk, replica->directory()); !synced) return synced;
     report_unknown(*entries, *replica);
-    if (const auto& position = (*checkpoint)->journal_position)
-      proofs.push_back({replica->group(), (*checkpoint)->snapshot.last_index, *position});
+    if (const auto& position = checkpoint.journal_position)
+      proofs.push_back({replica->group(), checkpoint.snapshot.last_index, *position});
   }
   ReplayInto visitor(*this);
   if (auto replayed = journal_->recover(visitor, proofs); !replayed) return replayed;
   if (visitor.error) return fail(*visitor.error);
+  for (const auto& [group, index] : newest)
+    if (visitor.last_index[group] < index)
+      return fail(Errc::corrupt, fmt::format("{}/{} is damaged, and the journal does not hold all that lies between the one "
+                                             "before it and index {}; restore the file from a backup",
+                                             group_directory(group), checkpoint_file_name(index), index.value));
 
   // START states first: they must be durable before any group acts on them. The new file's table carries them.
   std::vector<storage::JournalVote> votes;
