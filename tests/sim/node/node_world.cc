@@ -141,9 +141,9 @@ void NodeWorld::bring_up(bool quiet) {
 
 bool NodeWorld::start_once(bool quiet) {
   ++counts_.lives;
-  fault_planned_ = disk_full_ = false;
+  fault_planned_ = false;
   if (quiet) store_.set_capacity(0);
-  const bool limited = store_.space().free_bytes < (1ULL << 40);
+  const bool limited = disk_full_ = store_.space().free_bytes < (1ULL << 40);
   life_ = std::make_unique<NodeLife>(scheduler_, store_, settings_, identity_, random_.next());
   if (!quiet && one_in(4)) {
     // The process or its machine dies at some moment of the start: what it wants then fails, and nothing more is done.
@@ -236,6 +236,12 @@ void NodeWorld::flip_something() {
     if (path.ends_with(".index")) indexes.push_back(path);
     if (path.find("/checkpoint-") != std::string::npos && !path.ends_with(".new")) checkpoints.push_back(path);
   }
+  // The newest of two is left alone: to go on from the older one, whose segments may be gone by now, is a matter of luck.
+  const auto group_of = [](const std::string& path) { return path.substr(0, path.rfind('/')); };
+  for (std::size_t nth = 1; nth < checkpoints.size(); ++nth)
+    if (group_of(checkpoints[nth - 1]) == group_of(checkpoints[nth]) &&
+        (nth + 1 == checkpoints.size() || group_of(checkpoints[nth + 1]) != group_of(checkpoints[nth])))
+      checkpoints.erase(checkpoints.begin() + static_cast<std::ptrdiff_t>(nth--));
   const std::uint64_t kind = random_.below(4);
   std::optional<std::pair<std::string, std::uint64_t>> target;
   const auto any_of = [&](const std::vector<std::string>& paths) {
