@@ -1,7 +1,7 @@
-// The floor: the smallest program that does what no durable broker can avoid. It receives the load generator's bytes on a
-// socket, takes their CRC, writes them once with O_DIRECT and RWF_DSYNC into a file that was written before (1 MiB writes, two
-// in flight), and acknowledges. No log, no offsets, no checks. It shares no code with the broker, so that nothing the
-// broker does wrong can hide in both.
+// The floor: the smallest program that does what no durable broker can avoid. It receives the load generator's bytes on
+// a socket, takes their CRC, writes them once with O_DIRECT and RWF_DSYNC into a file that was written before (1 MiB
+// writes, two in flight), and acknowledges. No log, no offsets, no checks. It shares no code with the broker, so that
+// nothing the broker does wrong can hide in both.
 //
 //   bench_floor FILE [FILE_MIB]     prints `floor ready port=N`
 #include <arpa/inet.h>
@@ -63,7 +63,8 @@ class Floor {
       std::memset(buffer.data, 0, kWrite);
     }
     for (std::uint64_t at = 0; at < file_bytes_; at += kWrite)
-      if (::pwrite(file_, buffers_[0].data, kWrite, static_cast<off_t>(at)) != static_cast<ssize_t>(kWrite)) die("pwrite");
+      if (::pwrite(file_, buffers_[0].data, kWrite, static_cast<off_t>(at)) != static_cast<ssize_t>(kWrite))
+        die("pwrite");
     ::fsync(file_);
     if (io_uring_queue_init(64, &ring_, 0) < 0) die("io_uring");
     event_ = ::eventfd(0, EFD_NONBLOCK);
@@ -75,7 +76,8 @@ class Floor {
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof address;
-    if (::bind(listener_, reinterpret_cast<sockaddr*>(&address), size) < 0 || ::listen(listener_, 64) < 0) die("listen");
+    if (::bind(listener_, reinterpret_cast<sockaddr*>(&address), size) < 0 || ::listen(listener_, 64) < 0)
+      die("listen");
     ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
     watch(listener_);
     std::printf("floor ready port=%d\n", ntohs(address.sin_port));
@@ -120,7 +122,8 @@ class Floor {
   void receive(int fd) {
     Connection& connection = connections_[fd];
     if (connection.begin > 0) {
-      std::memmove(connection.bytes.data(), connection.bytes.data() + connection.begin, connection.end - connection.begin);
+      std::memmove(connection.bytes.data(), connection.bytes.data() + connection.begin,
+                   connection.end - connection.begin);
       connection.end -= connection.begin;
       connection.begin = 0;
     }
@@ -187,10 +190,12 @@ class Floor {
     for (const Ack& ack : buffer.acks) {
       const std::uint32_t reply[2] = {htonl(4), htonl(ack.correlation)};
       auto& out = replies[ack.fd];
-      out.insert(out.end(), reinterpret_cast<const unsigned char*>(reply), reinterpret_cast<const unsigned char*>(reply + 2));
+      out.insert(out.end(), reinterpret_cast<const unsigned char*>(reply),
+                 reinterpret_cast<const unsigned char*>(reply + 2));
     }
     for (auto& [fd, out] : replies)
-      if (::send(fd, out.data(), out.size(), MSG_NOSIGNAL) < 0 && errno != EPIPE && errno != ECONNRESET && errno != EBADF)
+      if (::send(fd, out.data(), out.size(), MSG_NOSIGNAL) < 0 && errno != EPIPE && errno != ECONNRESET &&
+          errno != EBADF)
         die("send");
     buffer.used = 0;
     buffer.acks.clear();

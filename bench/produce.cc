@@ -1,5 +1,5 @@
-// The load generator: sends Produce requests (v3, acks=all, one batch built beforehand) over one connection with a fixed
-// number in flight, and takes each one's time. The same bytes go to the broker and to the floor.
+// The load generator: sends Produce requests (v3, acks=all, one batch built beforehand) over one connection with a
+// fixed number in flight, and takes each one's time. The same bytes go to the broker and to the floor.
 //
 //   bench_produce PORT TOPIC RECORD_BYTES RECORDS_A_BATCH IN_FLIGHT TOTAL_MIB [PARTITIONS]
 //
@@ -39,7 +39,8 @@ std::vector<std::byte> build_batch(const Load& load) {
   BatchBuilder builder({});
   std::vector<std::byte> value(load.record_bytes);
   std::uint64_t state = 88172645463325252ULL;
-  const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch());
+  const auto now =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch());
   for (std::size_t i = 0; i < load.records; ++i) {
     for (std::byte& byte : value) {
       state ^= state << 13, state ^= state >> 7, state ^= state << 17;
@@ -109,7 +110,8 @@ class Replies {
   bool next(std::size_t topic_bytes) {
     while (end_ - begin_ < 4 || end_ - begin_ < 4 + size()) fill();
     const std::size_t size_now = size();
-    // correlation 4, topics 4, name 2 + n, partitions 4, partition 4, then the error code; the floor sends 4 bytes alone
+    // correlation 4, topics 4, name 2 + n, partitions 4, partition 4, then the error code; the floor sends 4 bytes
+    // alone
     const std::size_t error_at = 4 + 4 + 4 + 2 + topic_bytes + 4 + 4;
     const bool error = size_now > 4 && load_be<std::int16_t>(bytes_.data() + begin_ + error_at) != 0;
     begin_ += 4 + size_now;
@@ -120,7 +122,8 @@ class Replies {
   std::size_t size() const { return static_cast<std::size_t>(load_be<std::int32_t>(bytes_.data() + begin_)); }
   void fill() {
     if (begin_ > 0) {
-      std::copy(bytes_.begin() + static_cast<std::ptrdiff_t>(begin_), bytes_.begin() + static_cast<std::ptrdiff_t>(end_), bytes_.begin());
+      std::copy(bytes_.begin() + static_cast<std::ptrdiff_t>(begin_),
+                bytes_.begin() + static_cast<std::ptrdiff_t>(end_), bytes_.begin());
       end_ -= begin_;
       begin_ = 0;
     }
@@ -140,15 +143,22 @@ class Replies {
 
 int main(int argc, char** argv) {
   if (argc < 7) {
-    std::fprintf(stderr, "usage: %s PORT TOPIC RECORD_BYTES RECORDS_A_BATCH IN_FLIGHT TOTAL_MIB [PARTITIONS]\n", argv[0]);
+    std::fprintf(stderr, "usage: %s PORT TOPIC RECORD_BYTES RECORDS_A_BATCH IN_FLIGHT TOTAL_MIB [PARTITIONS]\n",
+                 argv[0]);
     return 2;
   }
   const auto number = [&](int i) { return std::strtoull(argv[i], nullptr, 10); };
-  const Load load{static_cast<int>(number(1)), argv[2], number(3), number(4), number(5), number(6) << 20,
+  const Load load{static_cast<int>(number(1)),
+                  argv[2],
+                  number(3),
+                  number(4),
+                  number(5),
+                  number(6) << 20,
                   argc > 7 ? static_cast<int>(number(7)) : 1};
   const std::vector<std::byte> batch = build_batch(load);
   std::vector<std::vector<std::byte>> frames;
-  for (int partition = 0; partition < load.partitions; ++partition) frames.push_back(build_frame(load, batch, partition));
+  for (int partition = 0; partition < load.partitions; ++partition)
+    frames.push_back(build_frame(load, batch, partition));
   const int fd = connect_to(load.port);
   Replies replies(fd);
   const std::uint64_t requests = std::max<std::uint64_t>(1, load.total_bytes / batch.size());
@@ -172,10 +182,13 @@ int main(int argc, char** argv) {
   const double seconds = std::chrono::duration<double>(SteadyClock::now() - begin).count();
   ::close(fd);
   std::sort(latencies_us.begin(), latencies_us.end());
-  const auto at = [&](double q) { return latencies_us[static_cast<std::size_t>(q * static_cast<double>(latencies_us.size() - 1))]; };
+  const auto at = [&](double q) {
+    return latencies_us[static_cast<std::size_t>(q * static_cast<double>(latencies_us.size() - 1))];
+  };
   const double bytes = static_cast<double>(requests) * static_cast<double>(batch.size());
-  fmt::print("{{\"bytes\": {:.0f}, \"seconds\": {:.4f}, \"mb_per_s\": {:.1f}, \"p50_us\": {:.1f}, \"p99_us\": {:.1f}, "
-             "\"max_us\": {:.1f}, \"errors\": {}}}\n",
-             bytes, seconds, bytes / seconds / 1e6, at(0.5), at(0.99), latencies_us.back(), errors);
+  fmt::print(
+      "{{\"bytes\": {:.0f}, \"seconds\": {:.4f}, \"mb_per_s\": {:.1f}, \"p50_us\": {:.1f}, \"p99_us\": {:.1f}, "
+      "\"max_us\": {:.1f}, \"errors\": {}}}\n",
+      bytes, seconds, bytes / seconds / 1e6, at(0.5), at(0.99), latencies_us.back(), errors);
   return errors == 0 ? 0 : 1;
 }

@@ -43,8 +43,8 @@ Result<std::optional<NodeIdentity>> read_file_of(storage::Disk& disk, const std:
                                     static_cast<std::uint32_t>(number("shards"))});
 }
 
-/// Makes a directory with its parents, durably: a name lives in its parent, so the parent of each that was missing is synced.
-/// Returns the system's reason; empty: done.
+/// Makes a directory with its parents, durably: a name lives in its parent, so the parent of each that was missing is
+/// synced. Returns the system's reason; empty: done.
 std::string make_durable(const std::string& directory) {
   std::error_code error;
   std::vector<std::filesystem::path> parents;
@@ -74,9 +74,10 @@ Result<DirectoryLock> DirectoryLock::take(const std::string& directory) {
     const int why = errno;
     ::close(fd);
     if (why == EWOULDBLOCK)
-      return fail(Errc::in_use, fmt::format("data directory {} is in use by another sluiced; stop that one, or choose another "
-                                            "with --data-dir",
-                                            directory));
+      return fail(Errc::in_use,
+                  fmt::format("data directory {} is in use by another sluiced; stop that one, or choose another "
+                              "with --data-dir",
+                              directory));
     return fail(Errc::io_error, fmt::format("{} can't be locked: {}", path, std::strerror(why)));
   }
   return DirectoryLock(fd);
@@ -95,7 +96,8 @@ Result<std::optional<FoundIdentity>> read_identity(storage::Disk& disk, const st
   return std::optional<FoundIdentity>();
 }
 
-Result<void> write_unfinished_identity(storage::Disk& disk, const std::string& directory, const NodeIdentity& identity) {
+Result<void> write_unfinished_identity(storage::Disk& disk, const std::string& directory,
+                                       const NodeIdentity& identity) {
   const nlohmann::ordered_json json{{"format", kFormat},
                                     {"cluster_id", identity.cluster_id},
                                     {"node_id", identity.node.value},

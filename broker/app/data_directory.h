@@ -1,6 +1,6 @@
-// The data directory of a node: locked by one process, and described by node.json. While the directory is made, that file is
-// called node.json.unfinished, and it gets its name last: a directory without node.json was never served from, and a start
-// that was interrupted is gone on with under the same identity.
+// The data directory of a node: locked by one process, and described by node.json. While the directory is made, that
+// file is called node.json.unfinished, and it gets its name last: a directory without node.json was never served from,
+// and a start that was interrupted is gone on with under the same identity.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 // sluiced: the broker. Reads its settings, starts a Node, and waits for a signal.
-// Exit status: 0 after SIGTERM or SIGINT; 1 an error of the machine or the data; 2 a wrong setting; 3 the data directory or
-// the address is in use by another process.
+// Exit status: 0 after SIGTERM or SIGINT; 1 an error of the machine or the data; 2 a wrong setting; 3 the data
+// directory or the address is in use by another process.
 #include <fmt/core.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
@@ -58,7 +58,8 @@ int main(int argc, char** argv) {
   std::vector<std::string> sets;
   app.add_option("--config", config, "settings file (TOML)");
   const auto shorthand = [&](const char* flag, const char* name, const char* help) {
-    app.add_option_function<std::string>(flag, [&given, name](const std::string& value) { given.emplace_back(name, value); }, help);
+    app.add_option_function<std::string>(
+        flag, [&given, name](const std::string& value) { given.emplace_back(name, value); }, help);
   };
   shorthand("--data-dir", "data_dir", "directory of everything the node keeps [data]");
   shorthand("--journal-dir", "journal_dir", "directory of the journals, if they are to be on another disk");
@@ -82,7 +83,8 @@ int main(int argc, char** argv) {
     if (auto read = sluice::broker::read_settings_file(settings, config); !read) return complain(read.error());
   for (const std::string& set : sets) {
     const std::size_t equals = set.find('=');
-    if (equals == std::string::npos) return complain({Errc::config, fmt::format("--set takes NAME=VALUE, not '{}'", set)});
+    if (equals == std::string::npos)
+      return complain({Errc::config, fmt::format("--set takes NAME=VALUE, not '{}'", set)});
     given.emplace_back(set.substr(0, equals), set.substr(equals + 1));
   }
   for (const auto& [name, value] : given)

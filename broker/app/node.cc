@@ -111,8 +111,9 @@ Result<void> Node::prepare_directory() {
   } else {
     identity_ = (*found)->identity;
     if (settings_.shards != 0 && settings_.shards != identity_.shards)
-      return fail(Errc::config, fmt::format("setting shards = {} is wrong: data directory {} was made with {}, and keeps them",
-                                            settings_.shards, settings_.data_dir, identity_.shards));
+      return fail(Errc::config,
+                  fmt::format("setting shards = {} is wrong: data directory {} was made with {}, and keeps them",
+                              settings_.shards, settings_.data_dir, identity_.shards));
   }
   const bool finished = *found && (*found)->finished;
   if (auto opened = open_threads(!finished); !opened) return opened;
@@ -140,9 +141,9 @@ Result<void> Node::open_threads(bool new_directory) {
     thread.disk = std::move(*disk);
     if (thread.disk->wake_fd() >= 0)
       thread.loop.watch_fd(thread.disk->wake_fd(), [&loop = thread.loop] { loop.wake(); });
-    thread.unit = std::make_unique<ShardUnit>(
-        settings_, identity_, thread.id,
-        UnitSeams{*thread.disk, thread.loop, thread.random, producers, [&loop = thread.loop] { loop.wake(); }, exit_at_once});
+    thread.unit = std::make_unique<ShardUnit>(settings_, identity_, thread.id,
+                                              UnitSeams{*thread.disk, thread.loop, thread.random, producers,
+                                                        [&loop = thread.loop] { loop.wake(); }, exit_at_once});
     if (new_directory) return thread.unit->format();
     return {};
   });
@@ -191,8 +192,8 @@ Result<void> Node::announce() {
   int port = port_;
   if (!settings_.kafka_advertise.empty()) {
     const bool with_port = settings_.kafka_advertise.find(':') != std::string::npos;
-    auto told = parse_host_port("kafka.advertise",
-                                with_port ? settings_.kafka_advertise : fmt::format("{}:{}", settings_.kafka_advertise, port_));
+    auto told = parse_host_port("kafka.advertise", with_port ? settings_.kafka_advertise
+                                                             : fmt::format("{}:{}", settings_.kafka_advertise, port_));
     if (!told) return fail(told.error());
     host = told->first;
     port = told->second;
@@ -204,7 +205,8 @@ Result<void> Node::announce() {
   });
   if (auto announced = done.get_future().get(); !announced) return announced;
   // A client of any shard is to see this life's address and who leads, so nobody listens before all know.
-  wait_for_every_shard([](Thread& thread, std::function<void()> told) { thread.unit->when_all_were_told(std::move(told)); });
+  wait_for_every_shard(
+      [](Thread& thread, std::function<void()> told) { thread.unit->when_all_were_told(std::move(told)); });
   return on_every_shard([&](Thread& thread) -> Result<void> {
     thread.unit->kafka().listen(std::move(thread.listener));
     return {};
@@ -234,8 +236,10 @@ void Node::end_threads() {
   if (threads_.empty()) return;
   const bool served = std::ranges::all_of(threads_, [](const auto& t) { return t->unit && t->unit->ready(); });
   if (served) {
-    wait_for_every_shard([](Thread& thread, std::function<void()> done) { thread.unit->drain_requests(std::move(done)); });
-    wait_for_every_shard([](Thread& thread, std::function<void()> done) { thread.unit->drain_storage(std::move(done)); });
+    wait_for_every_shard(
+        [](Thread& thread, std::function<void()> done) { thread.unit->drain_requests(std::move(done)); });
+    wait_for_every_shard(
+        [](Thread& thread, std::function<void()> done) { thread.unit->drain_storage(std::move(done)); });
   }
   // Units see each other through messages until all of them are idle; then each goes on its own thread.
   (void)on_every_shard([](Thread& thread) -> Result<void> {

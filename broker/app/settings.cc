@@ -1,6 +1,7 @@
 #include "broker/app/settings.h"
 
 #include <fmt/format.h>
+#include <toml++/toml.h>
 
 #include <algorithm>
 #include <array>
@@ -9,7 +10,6 @@
 #include <functional>
 #include <limits>
 #include <sstream>
-#include <toml++/toml.h>
 
 #include "broker/net/address.h"
 
@@ -39,28 +39,29 @@ struct Setting {
   Set set;
 };
 
-Set text(std::string Settings::*field) {
+Set text(std::string Settings::* field) {
   return [field](Settings& s, std::string_view, std::string_view value) -> Result<void> {
     s.*field = std::string(value);
     return {};
   };
 }
-Set directory(std::string Settings::*field) {
+Set directory(std::string Settings::* field) {
   return [field](Settings& s, std::string_view name, std::string_view value) -> Result<void> {
     if (value.empty()) return fail(wrong(name, value, "it is the path of a directory"));
     s.*field = std::string(value);
     return {};
   };
 }
-Set one_of(std::string Settings::*field, std::vector<std::string_view> allowed) {
-  return [field, allowed = std::move(allowed)](Settings& s, std::string_view name, std::string_view value) -> Result<void> {
+Set one_of(std::string Settings::* field, std::vector<std::string_view> allowed) {
+  return [field, allowed = std::move(allowed)](Settings& s, std::string_view name,
+                                               std::string_view value) -> Result<void> {
     if (std::ranges::find(allowed, value) == allowed.end())
       return fail(wrong(name, value, fmt::format("it is one of {}", fmt::join(allowed, ", "))));
     s.*field = std::string(value);
     return {};
   };
 }
-Set flag(bool Settings::*field) {
+Set flag(bool Settings::* field) {
   return [field](Settings& s, std::string_view name, std::string_view value) -> Result<void> {
     if (value != "true" && value != "false") return fail(wrong(name, value, "it is true or false"));
     s.*field = value == "true";
@@ -68,17 +69,18 @@ Set flag(bool Settings::*field) {
   };
 }
 template <class T>
-Set number(T Settings::*field, std::uint64_t least, std::uint64_t most) {
+Set number(T Settings::* field, std::uint64_t least, std::uint64_t most) {
   return [=](Settings& s, std::string_view name, std::string_view value) -> Result<void> {
     const auto parsed = parse_size(value);
     if (!parsed || *parsed < least || *parsed > most)
-      return fail(wrong(name, value, fmt::format("it is a whole number from {} to {}, for sizes with KiB, MiB or GiB behind it",
-                                                 least, most)));
+      return fail(wrong(
+          name, value,
+          fmt::format("it is a whole number from {} to {}, for sizes with KiB, MiB or GiB behind it", least, most)));
     s.*field = static_cast<T>(*parsed);
     return {};
   };
 }
-Set address(std::string Settings::*field) {
+Set address(std::string Settings::* field) {
   return [field](Settings& s, std::string_view name, std::string_view value) -> Result<void> {
     if (auto parsed = parse_host_port(name, value); !parsed) return fail(parsed.error());
     s.*field = std::string(value);
@@ -108,29 +110,48 @@ const std::vector<Setting>& all_settings() {
   static const std::vector<Setting> kSettings{
       {"data_dir", "data", "directory of everything the node keeps", directory(&Settings::data_dir)},
       {"journal_dir", "", "directory of the journals, if they are to be on another disk", text(&Settings::journal_dir)},
-      {"kafka.listen", "127.0.0.1:9092", "address for Kafka clients; port 0 picks a free one", address(&Settings::kafka_listen)},
+      {"kafka.listen", "127.0.0.1:9092", "address for Kafka clients; port 0 picks a free one",
+       address(&Settings::kafka_listen)},
       {"kafka.advertise", "", "HOST[:PORT] that clients are told to connect to", set_advertise},
-      {"kafka.max_request_bytes", "64MiB", "largest request", number(&Settings::kafka_max_request_bytes, 1 << 16, 1ULL << 30)},
-      {"kafka.max_connections", "10000", "connections of the node; more wait", number(&Settings::kafka_max_connections, 1, 1'000'000)},
-      {"shards", "0", "threads; 0 is one a core; fixed when the data directory is made", number(&Settings::shards, 0, 256)},
+      {"kafka.max_request_bytes", "64MiB", "largest request",
+       number(&Settings::kafka_max_request_bytes, 1 << 16, 1ULL << 30)},
+      {"kafka.max_connections", "10000", "connections of the node; more wait",
+       number(&Settings::kafka_max_connections, 1, 1'000'000)},
+      {"shards", "0", "threads; 0 is one a core; fixed when the data directory is made",
+       number(&Settings::shards, 0, 256)},
       {"io_engine", "auto", "auto, uring or threads", one_of(&Settings::io_engine, {"auto", "uring", "threads"})},
       {"log_level", "info", "trace, debug, info, warn, error or off", set_log_level},
-      {"topics.auto_create", "true", "topics are made when a client names them first", flag(&Settings::topics_auto_create)},
-      {"topics.default_partitions", "1", "partitions of a topic that asks for no number", number(&Settings::topics_default_partitions, 1, 10'000)},
-      {"topics.max_partitions", "20000", "partitions of all topics", number(&Settings::topics_max_partitions, 1, 1'000'000)},
-      {"journal.capacity_bytes", "1GiB", "journal files of the node in all", number(&Settings::journal_capacity_bytes, 4 * kMiB, kTiB)},
-      {"journal.file_bytes", "64MiB", "size of one journal file", number(&Settings::journal_file_bytes, kMiB, 1ULL << 30)},
-      {"journal.sync", "auto", "how journal writes are made durable: auto, dsync or fdatasync", one_of(&Settings::journal_sync, {"auto", "dsync", "fdatasync"})},
+      {"topics.auto_create", "true", "topics are made when a client names them first",
+       flag(&Settings::topics_auto_create)},
+      {"topics.default_partitions", "1", "partitions of a topic that asks for no number",
+       number(&Settings::topics_default_partitions, 1, 10'000)},
+      {"topics.max_partitions", "20000", "partitions of all topics",
+       number(&Settings::topics_max_partitions, 1, 1'000'000)},
+      {"journal.capacity_bytes", "1GiB", "journal files of the node in all",
+       number(&Settings::journal_capacity_bytes, 4 * kMiB, kTiB)},
+      {"journal.file_bytes", "64MiB", "size of one journal file",
+       number(&Settings::journal_file_bytes, kMiB, 1ULL << 30)},
+      {"journal.sync", "auto", "how journal writes are made durable: auto, dsync or fdatasync",
+       one_of(&Settings::journal_sync, {"auto", "dsync", "fdatasync"})},
       {"journal.direct", "true", "write the journal past the page cache", flag(&Settings::journal_direct)},
-      {"memory.spill_bytes", "16MiB", "unspilled data of a shard that starts a spill", number(&Settings::memory_spill_bytes, 1 << 16, kTiB)},
-      {"memory.max_unspilled_bytes", "96MiB", "unspilled data of a group at which applying waits", number(&Settings::memory_max_unspilled_bytes, 1 << 16, kTiB)},
-      {"log.max_open_files", "1024", "open segment files of a shard", number(&Settings::log_max_open_files, 8, 1'000'000)},
-      {"log.retention_check_ms", "60000", "how often retention looks for what is due", number(&Settings::retention_check_ms, 1, kDayMs)},
-      {"log.checkpoint_idle_ms", "10000", "quiet time after which a group is checkpointed", number(&Settings::checkpoint_idle_ms, 1, kDayMs)},
-      {"log.producer_expiry_ms", "86400000", "idle time after which a producer is forgotten", number(&Settings::producer_expiry_ms, 1000, 365 * kDayMs)},
-      {"disk.min_free_bytes", "64MiB", "producing is refused while less is free", number(&Settings::disk_min_free_bytes, 0, kTiB)},
-      {"disk.reserve_bytes", "16MiB", "reserve file of a shard that keeps deletes possible on a full disk", number(&Settings::disk_reserve_bytes, 0, 1ULL << 30)},
-      {"loop.spin_us", "50", "how long a loop looks for work before it sleeps", number(&Settings::loop_spin_us, 0, 10'000)},
+      {"memory.spill_bytes", "16MiB", "unspilled data of a shard that starts a spill",
+       number(&Settings::memory_spill_bytes, 1 << 16, kTiB)},
+      {"memory.max_unspilled_bytes", "96MiB", "unspilled data of a group at which applying waits",
+       number(&Settings::memory_max_unspilled_bytes, 1 << 16, kTiB)},
+      {"log.max_open_files", "1024", "open segment files of a shard",
+       number(&Settings::log_max_open_files, 8, 1'000'000)},
+      {"log.retention_check_ms", "60000", "how often retention looks for what is due",
+       number(&Settings::retention_check_ms, 1, kDayMs)},
+      {"log.checkpoint_idle_ms", "10000", "quiet time after which a group is checkpointed",
+       number(&Settings::checkpoint_idle_ms, 1, kDayMs)},
+      {"log.producer_expiry_ms", "86400000", "idle time after which a producer is forgotten",
+       number(&Settings::producer_expiry_ms, 1000, 365 * kDayMs)},
+      {"disk.min_free_bytes", "64MiB", "producing is refused while less is free",
+       number(&Settings::disk_min_free_bytes, 0, kTiB)},
+      {"disk.reserve_bytes", "16MiB", "reserve file of a shard that keeps deletes possible on a full disk",
+       number(&Settings::disk_reserve_bytes, 0, 1ULL << 30)},
+      {"loop.spin_us", "50", "how long a loop looks for work before it sleeps",
+       number(&Settings::loop_spin_us, 0, 10'000)},
   };
   return kSettings;
 }
@@ -146,10 +167,12 @@ Error wrong_type(std::string_view name, const toml::node& node) {
   std::ostringstream type;
   type << node.type();
   return {Errc::config,
-          fmt::format("setting {} is wrong: it is a string, a whole number, true or false, not of type {}", name, type.str())};
+          fmt::format("setting {} is wrong: it is a string, a whole number, true or false, not of type {}", name,
+                      type.str())};
 }
 
-Result<void> read_table(Settings& settings, const toml::table& table, const std::string& prefix, const std::string& path) {
+Result<void> read_table(Settings& settings, const toml::table& table, const std::string& prefix,
+                        const std::string& path) {
   for (const auto& [key, node] : table) {
     const std::string name = prefix + std::string(key.str());
     if (const auto* inner = node.as_table()) {
@@ -157,10 +180,14 @@ Result<void> read_table(Settings& settings, const toml::table& table, const std:
       continue;
     }
     Result<void> set;
-    if (const auto* s = node.as_string()) set = set_setting(settings, name, s->get());
-    else if (const auto* i = node.as_integer()) set = set_setting(settings, name, std::to_string(i->get()));
-    else if (const auto* b = node.as_boolean()) set = set_setting(settings, name, b->get() ? "true" : "false");
-    else set = find_setting(name) == nullptr ? fail(unknown(name)) : fail(wrong_type(name, node));
+    if (const auto* s = node.as_string())
+      set = set_setting(settings, name, s->get());
+    else if (const auto* i = node.as_integer())
+      set = set_setting(settings, name, std::to_string(i->get()));
+    else if (const auto* b = node.as_boolean())
+      set = set_setting(settings, name, b->get() ? "true" : "false");
+    else
+      set = find_setting(name) == nullptr ? fail(unknown(name)) : fail(wrong_type(name, node));
     if (!set) return fail(Errc::config, fmt::format("{}:{}: {}", path, node.source().begin.line, set.error().message));
   }
   return {};
@@ -176,7 +203,8 @@ Result<void> set_setting(Settings& settings, std::string_view name, std::string_
 
 Result<void> read_settings_file(Settings& settings, const std::string& path) {
   std::error_code ignored;
-  if (std::filesystem::is_directory(path, ignored)) return fail(Errc::config, path + ": it is a directory, not a settings file");
+  if (std::filesystem::is_directory(path, ignored))
+    return fail(Errc::config, path + ": it is a directory, not a settings file");
   try {
     return read_table(settings, toml::parse_file(path), "", path);
   } catch (const toml::parse_error& error) {
@@ -195,7 +223,8 @@ std::vector<SettingHelp> describe_settings() {
 
 Result<std::pair<std::string, int>> parse_host_port(std::string_view setting, std::string_view text) {
   auto parsed = parse_host_port(text);
-  if (!parsed) return fail(wrong(setting, text, "it is HOST:PORT, with a port from 0 to 65535 and [] around an IPv6 address"));
+  if (!parsed)
+    return fail(wrong(setting, text, "it is HOST:PORT, with a port from 0 to 65535 and [] around an IPv6 address"));
   return std::pair(std::move(parsed->host), parsed->port);
 }
 

@@ -1,5 +1,5 @@
-// What an operator can set: defaults, the TOML file, the command line, in that order. One table of names drives them all,
-// so that every setting has one name, one check and one sentence of help.
+// What an operator can set: defaults, the TOML file, the command line, in that order. One table of names drives them
+// all, so that every setting has one name, one check and one sentence of help.
 #pragma once
 
 #include <cstdint>
@@ -16,11 +16,11 @@ namespace sluice::broker {
 
 struct Settings {
   std::string data_dir = "data";
-  std::string journal_dir;                       ///< empty: in the data directory
+  std::string journal_dir;  ///< empty: in the data directory
   std::string kafka_listen = "127.0.0.1:9092";
-  std::string kafka_advertise;                   ///< HOST[:PORT] that clients are told; empty: where it listens
-  std::uint32_t shards = 0;                      ///< 0: one a core, or what the data directory was made with
-  std::string io_engine = "auto";                ///< auto, uring, threads
+  std::string kafka_advertise;     ///< HOST[:PORT] that clients are told; empty: where it listens
+  std::uint32_t shards = 0;        ///< 0: one a core, or what the data directory was made with
+  std::string io_engine = "auto";  ///< auto, uring, threads
   LogLevel log_level = LogLevel::info;
 
   bool topics_auto_create = true;
@@ -32,22 +32,22 @@ struct Settings {
 
   std::uint64_t journal_capacity_bytes = 1ULL << 30;  ///< of the node
   std::uint64_t journal_file_bytes = 64ULL << 20;
-  std::string journal_sync = "auto";             ///< auto, dsync, fdatasync
+  std::string journal_sync = "auto";  ///< auto, dsync, fdatasync
   bool journal_direct = true;
 
-  std::uint64_t memory_spill_bytes = 16ULL << 20;      ///< a shard
+  std::uint64_t memory_spill_bytes = 16ULL << 20;  ///< a shard
   std::uint64_t memory_max_unspilled_bytes = 96ULL << 20;
-  std::uint64_t log_max_open_files = 1024;             ///< a shard
+  std::uint64_t log_max_open_files = 1024;  ///< a shard
   std::uint64_t disk_min_free_bytes = 64ULL << 20;
-  std::uint64_t disk_reserve_bytes = 16ULL << 20;      ///< a shard
+  std::uint64_t disk_reserve_bytes = 16ULL << 20;  ///< a shard
   std::int64_t retention_check_ms = 60'000;
   std::int64_t checkpoint_idle_ms = 10'000;
   std::int64_t producer_expiry_ms = 24LL * 3600 * 1000;
   std::int64_t loop_spin_us = 50;
 };
 
-/// Sets one by its name (`topics.auto_create`, `shards`). Sizes take KiB, MiB and GiB. Errors: config, one sentence that names
-/// the setting, the value and what is allowed.
+/// Sets one by its name (`topics.auto_create`, `shards`). Sizes take KiB, MiB and GiB. Errors: config, one sentence
+/// that names the setting, the value and what is allowed.
 Result<void> set_setting(Settings& settings, std::string_view name, std::string_view value);
 /// Reads a TOML file. Errors: config, with file and line.
 Result<void> read_settings_file(Settings& settings, const std::string& path);

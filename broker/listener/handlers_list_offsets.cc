@@ -81,12 +81,12 @@ void handle_list_offsets(CallPtr call) {
   Plan plan = make_plan(*request, call->version());
   if (plan.parts.empty()) return call->reply(plan.response);
   BrokerApi& broker = call->broker();
-  broker.list_offsets(std::move(plan.parts), static_cast<Isolation>(request->isolation_level), kTimeout,
-                      [call = std::move(call),
-                       response = std::move(plan.response)](std::vector<ListOffsetsResult> results) mutable {
-                        fill_in(response, results, *call);
-                        call->reply(response);
-                      });
+  broker.list_offsets(
+      std::move(plan.parts), static_cast<Isolation>(request->isolation_level), kTimeout,
+      [call = std::move(call), response = std::move(plan.response)](std::vector<ListOffsetsResult> results) mutable {
+        fill_in(response, results, *call);
+        call->reply(response);
+      });
 }
 
 }  // namespace sluice::broker

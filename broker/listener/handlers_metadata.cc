@@ -86,8 +86,8 @@ kafka::MetadataResponseTopic answer_one(const kafka::MetadataRequestTopic& asked
 /// What is created, and what came of it, by topic name.
 using Created = std::map<std::string, std::optional<Error>, std::less<>>;
 
-kafka::MetadataResponse make_reply(const kafka::MetadataRequest& request, const Created& created,
-                                   const KafkaCall& call, const BrokerApi& broker) {
+kafka::MetadataResponse make_reply(const kafka::MetadataRequest& request, const Created& created, const KafkaCall& call,
+                                   const BrokerApi& broker) {
   kafka::MetadataResponse response;
   const ClusterView& cluster = broker.cluster();
   for (const auto& [id, node] : cluster.nodes()) {

@@ -25,7 +25,8 @@ Refusal refusal_of(const kafka::ProduceRequest& request, std::int16_t version) {
     return {ErrorCode::unsupported_version, "message formats before record batches (magic 2) are not stored"};
   }
   if (request.transactional_id) return {ErrorCode::invalid_request, "transactions are not supported"};
-  if (request.acks < -1 || request.acks > 1) return {ErrorCode::invalid_required_acks, "acks is one of 0, 1 and -1 (all)"};
+  if (request.acks < -1 || request.acks > 1)
+    return {ErrorCode::invalid_required_acks, "acks is one of 0, 1 and -1 (all)"};
   return {};
 }
 
@@ -65,9 +66,8 @@ Plan make_plan(const kafka::ProduceRequest& request, const KafkaCall& call) {
         entry.error_message = std::move(refusal.message);
         continue;
       }
-      plan.parts.push_back({{std::string(topic.name), {}},
-                            partition.index,
-                            kafka::share_part(call.frame(), *partition.records)});
+      plan.parts.push_back(
+          {{std::string(topic.name), {}}, partition.index, kafka::share_part(call.frame(), *partition.records)});
     }
   }
   return plan;

@@ -1,8 +1,7 @@
-// One request under way, as a handler sees it. The handler owns it, hands it on into the callback of its BrokerApi call,
-// and ends it with one of reply(), reply_nothing() and refuse().
-// Invariants: the frame lives as long as the call, so views into it stay good until the reply is encoded. The
-// connection may be gone by then; the reply then goes nowhere. Thread safety: the shard's thread.
-// Owner: broker/listener.
+// One request under way, as a handler sees it. The handler owns it, hands it on into the callback of its BrokerApi
+// call, and ends it with one of reply(), reply_nothing() and refuse(). Invariants: the frame lives as long as the call,
+// so views into it stay good until the reply is encoded. The connection may be gone by then; the reply then goes
+// nowhere. Thread safety: the shard's thread. Owner: broker/listener.
 #pragma once
 
 #include <cstdint>

@@ -134,8 +134,7 @@ void KafkaSession::start_request(SharedBytes frame) {
   slot.fetch = header.api_key == kafka::ApiKey::fetch;
   bytes_in_progress_ += slot.request_bytes;
   fetches_in_progress_ += slot.fetch ? 1 : 0;
-  auto call =
-      std::make_unique<KafkaCall>(weak_from_this(), sequence, broker_, settings_, std::move(frame), *request);
+  auto call = std::make_unique<KafkaCall>(weak_from_this(), sequence, broker_, settings_, std::move(frame), *request);
   const Handler handler = find_handler(header.api_key, header.api_version);
   if (!handler) return call->refuse("this API and version is not served here");
   handler(std::move(call));

@@ -9,8 +9,8 @@ namespace sluice::broker {
 namespace {
 
 tl::unexpected<Error> unreadable(std::string_view text, std::string_view why) {
-  return fail(Errc::config, fmt::format("address '{}' {}; expected host:port, for example 0.0.0.0:9092 or [::1]:9092",
-                                        text, why));
+  return fail(Errc::config,
+              fmt::format("address '{}' {}; expected host:port, for example 0.0.0.0:9092 or [::1]:9092", text, why));
 }
 
 }  // namespace

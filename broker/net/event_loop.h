@@ -1,8 +1,8 @@
 // The loop of one shard's thread: sockets, timers, wake-ups from other threads, and the shard's own work once a turn.
 //
 // A turn: take the time; fire due timers; run what was posted; run up to a bound of ready socket handlers; run what was
-// deferred; call the turn hook. After a turn with work the loop looks again at once, and for `spin` longer when there is
-// none (on virtual machines waking costs more than the work); then it sleeps until a socket, a post or a timer.
+// deferred; call the turn hook. After a turn with work the loop looks again at once, and for `spin` longer when there
+// is none (on virtual machines waking costs more than the work); then it sleeps until a socket, a post or a timer.
 // Invariants: steady() never goes back; a timer never fires before its time nor inside call_at(); between setting
 // `sleeping_` and sleeping the loop looks for posts once more, so that no wake-up is lost.
 // Thread safety: post(), wake() and stop() from every thread; all else on the loop's thread, or before run() starts.
@@ -42,7 +42,8 @@ class EventLoop final : public Clock {
   /// Runs `work` on the loop's thread. Thread-safe; never blocks for long, never refuses: who posts bounds itself. Work
   /// that was not run when the loop is destroyed is destroyed with it.
   void post(UniqueFunction<void()> work);
-  /// Makes another turn (and so a call of the turn hook) happen. Thread-safe; costs a system call only when the loop sleeps.
+  /// Makes another turn (and so a call of the turn hook) happen. Thread-safe; costs a system call only when the loop
+  /// sleeps.
   void wake();
   /// Runs `work` in this turn if it is under way, else in the next: a cheaper post() for the loop's own thread.
   void defer(UniqueFunction<void()> work);

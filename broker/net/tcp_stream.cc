@@ -55,18 +55,18 @@ void TcpStream::read_some(MutableByteSpan into, UniqueFunction<void(Result<std::
   CHECK(!state_->read_done, "one read at a time");
   if (state_->closed) return;
   state_->read_done = std::move(done);
-  state_->socket.async_read_some(
-      asio::buffer(into.data(), into.size()), [state = state_](std::error_code error, std::size_t size) {
-        if (state->closed) return;
-        auto finished = std::exchange(state->read_done, nullptr);
-        if (error == asio::error::eof) {
-          finished(std::size_t{0});
-        } else if (error) {
-          finished(fail(connection_error("reading from", state->peer, error)));
-        } else {
-          finished(size);
-        }
-      });
+  state_->socket.async_read_some(asio::buffer(into.data(), into.size()),
+                                 [state = state_](std::error_code error, std::size_t size) {
+                                   if (state->closed) return;
+                                   auto finished = std::exchange(state->read_done, nullptr);
+                                   if (error == asio::error::eof) {
+                                     finished(std::size_t{0});
+                                   } else if (error) {
+                                     finished(fail(connection_error("reading from", state->peer, error)));
+                                   } else {
+                                     finished(size);
+                                   }
+                                 });
 }
 
 void TcpStream::write(std::vector<SharedBytes> pieces, UniqueFunction<void(Result<void>)> done) {

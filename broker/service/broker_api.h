@@ -83,7 +83,7 @@ struct ListOffsetsPart {
 };
 struct ListOffsetsResult {
   std::optional<Error> error;
-  Offset offset{-1};               ///< -1 = no record matches
+  Offset offset{-1};  ///< -1 = no record matches
   std::int64_t timestamp_ms = -1;
   LeaderEpoch leader_epoch{-1};
 };
@@ -118,8 +118,8 @@ class BrokerApi {
 
   /// Results in the order of the parts. With Acks::none `done` is called when the batches were taken or refused.
   virtual void produce(ProduceRequest request, UniqueFunction<void(std::vector<ProducePartResult>)> done) = 0;
-  /// Waits up to max_wait for min_bytes; answers at once when a part has an error. Results in the order of the parts, every part
-  /// exactly once, also when the budget is spent.
+  /// Waits up to max_wait for min_bytes; answers at once when a part has an error. Results in the order of the parts,
+  /// every part exactly once, also when the budget is spent.
   virtual void fetch(FetchRequest request, UniqueFunction<void(std::vector<FetchPartResult>)> done) = 0;
   virtual void list_offsets(std::vector<ListOffsetsPart> parts, Isolation isolation, Millis timeout,
                             UniqueFunction<void(std::vector<ListOffsetsResult>)> done) = 0;

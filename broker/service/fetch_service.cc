@@ -213,9 +213,10 @@ void FetchService::read_next(const std::shared_ptr<LocalRound>& round) {
     }
   }
   round->reading = false;
-  round->owner.post(round->origin, [call = round->call, answers = std::move(round->answers)](ShardServices& origin) mutable {
-    origin.fetch_service().take_answers(call, std::move(answers));
-  });
+  round->owner.post(round->origin,
+                    [call = round->call, answers = std::move(round->answers)](ShardServices& origin) mutable {
+                      origin.fetch_service().take_answers(call, std::move(answers));
+                    });
 }
 
 void FetchService::add_watch(ShardId origin, CallId call, const std::vector<Item>& items) {
@@ -249,8 +250,7 @@ void FetchService::partition_moved(const PartitionId& partition) {
   const std::vector<std::shared_ptr<Watch>> told = at->second;
   for (const auto& watch : told) {
     remove_watch(watch->origin, watch->call);
-    context_.post(watch->origin,
-                  [call = watch->call](ShardServices& origin) { origin.fetch_service().woken(call); });
+    context_.post(watch->origin, [call = watch->call](ShardServices& origin) { origin.fetch_service().woken(call); });
   }
 }
 

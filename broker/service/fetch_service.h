@@ -1,16 +1,15 @@
 // Fetch: reads what is there, and waits for more without polling.
 //
-// A call makes rounds: each round asks every shard involved to read, within the budget; if the sum is below min_bytes the call
-// waits until one of its partitions moves (the owning shard keeps a watch for it) or its time is over. Budgets apply in
-// request order; the first non-empty part's first batch is always given.
-// Bounds: a watch per waiting call and shard, removed when the call ends.
-// Owner: ShardServices.
+// A call makes rounds: each round asks every shard involved to read, within the budget; if the sum is below min_bytes
+// the call waits until one of its partitions moves (the owning shard keeps a watch for it) or its time is over. Budgets
+// apply in request order; the first non-empty part's first batch is always given. Bounds: a watch per waiting call and
+// shard, removed when the call ends. Owner: ShardServices.
 #pragma once
+
+#include <tsl/robin_map.h>
 
 #include <memory>
 #include <vector>
-
-#include <tsl/robin_map.h>
 
 #include "broker/service/service_context.h"
 
@@ -37,7 +36,7 @@ class FetchService {
     SteadyTime deadline{0};
     Clock::TimerId timer = 0;
     std::size_t shards_reading = 0;
-    bool moved = false;               ///< something moved while a round was under way
+    bool moved = false;  ///< something moved while a round was under way
     std::vector<bool> watched_shards;
   };
   struct Item {

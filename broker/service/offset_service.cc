@@ -4,7 +4,8 @@
 
 namespace sluice::broker {
 
-void OffsetService::list(std::vector<ListOffsetsPart> parts, UniqueFunction<void(std::vector<ListOffsetsResult>)> done) {
+void OffsetService::list(std::vector<ListOffsetsPart> parts,
+                         UniqueFunction<void(std::vector<ListOffsetsResult>)> done) {
   struct Call {
     std::vector<ListOffsetsResult> results;
     std::size_t waiting = 0;

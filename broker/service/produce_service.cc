@@ -41,13 +41,14 @@ void ProduceService::produce(ProduceRequest request, UniqueFunction<void(std::ve
   }
   for (std::uint32_t shard = 0; shard < by_shard.size(); ++shard) {
     if (by_shard[shard].empty()) continue;
-    context_.post(ShardId(shard), [items = std::move(by_shard[shard]), call, origin = context_.id](ShardServices& owner) mutable {
-      append_local(owner, std::move(items), [call, origin, &owner](std::vector<Answer> answers) mutable {
-        owner.post(origin, [call, answers = std::move(answers)](ShardServices&) mutable {
-          take_answers(call, std::move(answers));
-        });
-      });
-    });
+    context_.post(ShardId(shard),
+                  [items = std::move(by_shard[shard]), call, origin = context_.id](ShardServices& owner) mutable {
+                    append_local(owner, std::move(items), [call, origin, &owner](std::vector<Answer> answers) mutable {
+                      owner.post(origin, [call, answers = std::move(answers)](ShardServices&) mutable {
+                        take_answers(call, std::move(answers));
+                      });
+                    });
+                  });
   }
   if (!refused.empty() || request.parts.empty())
     context_.defer([call, refused = std::move(refused)]() mutable { take_answers(call, std::move(refused)); });
@@ -75,7 +76,8 @@ void ProduceService::append_local(ShardServices& owner, std::vector<Item> items,
     if (replica == nullptr) {
       collector->take(item.nth, fail(Errc::not_leader, "the group is not served here"));
     } else if (shard.disk_full()) {
-      collector->take(item.nth, fail(Errc::no_space, "the broker's disk is full; producing goes on once there is room"));
+      collector->take(item.nth,
+                      fail(Errc::no_space, "the broker's disk is full; producing goes on once there is room"));
     } else {
       item.append.done = [collector, nth = item.nth](Result<AppendResult> result) {
         collector->take(nth, std::move(result));

@@ -37,7 +37,8 @@ class ProduceService {
   };
 
   Result<Item> prepare(const ProduceRequest& request, std::size_t nth, ShardId& shard) const;
-  static void append_local(ShardServices& owner, std::vector<Item> items, UniqueFunction<void(std::vector<Answer>)> done);
+  static void append_local(ShardServices& owner, std::vector<Item> items,
+                           UniqueFunction<void(std::vector<Answer>)> done);
   static void take_answers(const std::shared_ptr<Call>& call, std::vector<Answer> answers);
   static void settle(Call& call, std::size_t nth, const Result<AppendResult>& result);
 

@@ -15,9 +15,8 @@ void ProducerIdService::init(UniqueFunction<void(Result<ProducerIdentity>)> done
     return context_.defer([identity, done = std::move(done)]() mutable { done(identity); });
   }
   if (waiting_.size() >= kMaxWaiting)
-    return context_.defer([done = std::move(done)]() mutable {
-      done(fail(Errc::busy, "too many producers wait for an id; retry"));
-    });
+    return context_.defer(
+        [done = std::move(done)]() mutable { done(fail(Errc::busy, "too many producers wait for an id; retry")); });
   waiting_.push_back(std::move(done));
   ask_for_block();
 }
@@ -26,7 +25,8 @@ void ProducerIdService::ask_for_block() {
   if (std::exchange(asking_, true)) return;
   context_.post(context_.shard_of(kControllerGroup), [origin = context_.id](ShardServices& controller) {
     controller.producer_ids().allocate_block([origin, &controller](Result<std::int64_t> first) {
-      controller.post(origin, [first = std::move(first)](ShardServices& asker) { asker.producer_ids().take_block(first); });
+      controller.post(origin,
+                      [first = std::move(first)](ShardServices& asker) { asker.producer_ids().take_block(first); });
     });
   });
 }
@@ -52,7 +52,8 @@ void ProducerIdService::take_block(const Result<std::int64_t>& first) {
 
 void ProducerIdService::allocate_block(UniqueFunction<void(Result<std::int64_t>)> done) {
   Replica* const controller = context_.shard->replica(kControllerGroup);
-  if (controller == nullptr || !controller->ready()) return done(fail(Errc::not_ready, "the controller is starting; retry"));
+  if (controller == nullptr || !controller->ready())
+    return done(fail(Errc::not_ready, "the controller is starting; retry"));
   // Read and written conditionally: two shards that ask at once conflict, and the loser reads again.
   struct Attempt {
     ProducerIdService& service;
@@ -68,8 +69,9 @@ void ProducerIdService::allocate_block(UniqueFunction<void(Result<std::int64_t>)
         if (!next) return self->done(fail(next.error()));
         first = *next;
       }
-      WriteTableCommand write{std::string(kClusterTable),
-                              {{std::string(kProducerIdsKey), encode_number_row(first + kBlock), row ? row->revision : 0}}};
+      WriteTableCommand write{
+          std::string(kClusterTable),
+          {{std::string(kProducerIdsKey), encode_number_row(first + kBlock), row ? row->revision : 0}}};
       self->controller.submit(std::move(write), [self, first](Result<std::uint64_t> written) {
         if (written) return self->done(first);
         if (written.error().code == Errc::busy && ++self->conflicts < kMaxConflicts) return run(self);

@@ -1,6 +1,6 @@
-// Producer ids. The controller's table gives each shard blocks of them; a shard hands them out one by one. An id is never
-// given twice: a block is written to the table before its first id leaves. What is left of a block at a restart is lost, by design.
-// Owner: ShardServices.
+// Producer ids. The controller's table gives each shard blocks of them; a shard hands them out one by one. An id is
+// never given twice: a block is written to the table before its first id leaves. What is left of a block at a restart
+// is lost, by design. Owner: ShardServices.
 #pragma once
 
 #include <deque>
@@ -13,8 +13,8 @@ class ProducerIdService {
  public:
   explicit ProducerIdService(ServiceContext& context) : context_(context) {}
 
-  /// A new id with epoch 0. Producers without a transactional id always get a new one, as Kafka does. Errors: busy (too many
-  /// are waiting), not_ready.
+  /// A new id with epoch 0. Producers without a transactional id always get a new one, as Kafka does. Errors: busy (too
+  /// many are waiting), not_ready.
   void init(UniqueFunction<void(Result<ProducerIdentity>)> done);
 
   /// On the controller's shard: takes a block off the table.

@@ -21,8 +21,8 @@ struct ServiceOptions {
   std::string cluster_id;
   bool auto_create_topics = true;
   std::int32_t default_partitions = 1;
-  std::int32_t max_partitions = 20'000;       ///< of all topics of the node
-  std::vector<GroupId> groups;                ///< of the whole node, for leaderships at start
+  std::int32_t max_partitions = 20'000;  ///< of all topics of the node
+  std::vector<GroupId> groups;           ///< of the whole node, for leaderships at start
 };
 
 /// Where a partition lives.
@@ -41,8 +41,8 @@ struct ServiceContext {
   Random& random;
   ClusterView view;
   Shard* shard = nullptr;
-  std::vector<ShardServices*> peers;   ///< by shard id; touched only inside messages to that shard
-  std::vector<Mailbox*> mailboxes;     ///< from here to each shard, itself included
+  std::vector<ShardServices*> peers;  ///< by shard id; touched only inside messages to that shard
+  std::vector<Mailbox*> mailboxes;    ///< from here to each shard, itself included
   bool draining = false;
 
   /// Runs `work` on the services of shard `to`, on its thread, never inside this call.

@@ -97,14 +97,16 @@ void ShardServices::table_row_changed(const std::string& table, const std::strin
   take_row(key, value, revision);
   for (std::uint32_t shard = 0; shard < context_.shard_count; ++shard)
     if (shard != context_.id.value)
-      context_.post(ShardId(shard), [key, value, revision](ShardServices& peer) { peer.take_row(key, value, revision); });
+      context_.post(ShardId(shard),
+                    [key, value, revision](ShardServices& peer) { peer.take_row(key, value, revision); });
 }
 
 void ShardServices::leadership_changed(GroupId group, const GroupLeadership& leadership) {
   take_leadership(group, leadership);
   for (std::uint32_t shard = 0; shard < context_.shard_count; ++shard)
     if (shard != context_.id.value)
-      context_.post(ShardId(shard), [group, leadership](ShardServices& peer) { peer.take_leadership(group, leadership); });
+      context_.post(ShardId(shard),
+                    [group, leadership](ShardServices& peer) { peer.take_leadership(group, leadership); });
   if (group == kControllerGroup && leadership.ready) context_.defer([this] { topics_.resume(); });
 }
 

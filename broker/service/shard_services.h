@@ -1,10 +1,10 @@
-// All services of one shard, as the one object that listeners call (BrokerApi) and that the shard tells of what it applied
-// (ApplyObserver). Each service is a class of its own; this one wires them, keeps the shard's ClusterView, and knows the
-// way to the services of the other shards.
+// All services of one shard, as the one object that listeners call (BrokerApi) and that the shard tells of what it
+// applied (ApplyObserver). Each service is a class of its own; this one wires them, keeps the shard's ClusterView, and
+// knows the way to the services of the other shards.
 //
-// A request comes in on the shard of its connection (its origin), is split by the shards that own the partitions' groups, and
-// is put together again at the origin. Shards share nothing: all of that goes through mailboxes.
-// Owner: Node (broker/app). Thread safety: the shard's thread; other shards reach it through post() only.
+// A request comes in on the shard of its connection (its origin), is split by the shards that own the partitions'
+// groups, and is put together again at the origin. Shards share nothing: all of that goes through mailboxes. Owner:
+// Node (broker/app). Thread safety: the shard's thread; other shards reach it through post() only.
 #pragma once
 
 #include <memory>

@@ -31,18 +31,19 @@ void TopicService::create(std::vector<CreateTopicRequest> topics,
     std::size_t waiting;
     UniqueFunction<void(std::vector<CreateTopicResult>)> done;
   };
-  auto call = std::make_shared<Call>(Call{std::vector<CreateTopicResult>(topics.size()), topics.size(), std::move(done)});
+  auto call =
+      std::make_shared<Call>(Call{std::vector<CreateTopicResult>(topics.size()), topics.size(), std::move(done)});
   if (topics.empty()) return context_.defer([call] { call->done({}); });
   for (std::size_t nth = 0; nth < topics.size(); ++nth)
-    context_.post(context_.shard_of(kControllerGroup),
-                  [request = std::move(topics[nth]), call, nth, origin = context_.id](ShardServices& controller) {
-                    controller.topic_service().create_here(request, [call, nth, origin, &controller](CreateTopicResult result) {
-                      controller.post(origin, [call, nth, result = std::move(result)](ShardServices&) mutable {
-                        call->results[nth] = std::move(result);
-                        if (--call->waiting == 0) call->done(std::move(call->results));
-                      });
-                    });
-                  });
+    context_.post(context_.shard_of(kControllerGroup), [request = std::move(topics[nth]), call, nth,
+                                                        origin = context_.id](ShardServices& controller) {
+      controller.topic_service().create_here(request, [call, nth, origin, &controller](CreateTopicResult result) {
+        controller.post(origin, [call, nth, result = std::move(result)](ShardServices&) mutable {
+          call->results[nth] = std::move(result);
+          if (--call->waiting == 0) call->done(std::move(call->results));
+        });
+      });
+    });
 }
 
 void TopicService::remove(std::vector<TopicRef> topics, UniqueFunction<void(std::vector<DeleteTopicResult>)> done) {
@@ -51,18 +52,19 @@ void TopicService::remove(std::vector<TopicRef> topics, UniqueFunction<void(std:
     std::size_t waiting;
     UniqueFunction<void(std::vector<DeleteTopicResult>)> done;
   };
-  auto call = std::make_shared<Call>(Call{std::vector<DeleteTopicResult>(topics.size()), topics.size(), std::move(done)});
+  auto call =
+      std::make_shared<Call>(Call{std::vector<DeleteTopicResult>(topics.size()), topics.size(), std::move(done)});
   if (topics.empty()) return context_.defer([call] { call->done({}); });
   for (std::size_t nth = 0; nth < topics.size(); ++nth)
-    context_.post(context_.shard_of(kControllerGroup),
-                  [topic = std::move(topics[nth]), call, nth, origin = context_.id](ShardServices& controller) {
-                    controller.topic_service().remove_here(topic, [call, nth, origin, &controller](DeleteTopicResult result) {
-                      controller.post(origin, [call, nth, result = std::move(result)](ShardServices&) mutable {
-                        call->results[nth] = std::move(result);
-                        if (--call->waiting == 0) call->done(std::move(call->results));
-                      });
-                    });
-                  });
+    context_.post(context_.shard_of(kControllerGroup), [topic = std::move(topics[nth]), call, nth,
+                                                        origin = context_.id](ShardServices& controller) {
+      controller.topic_service().remove_here(topic, [call, nth, origin, &controller](DeleteTopicResult result) {
+        controller.post(origin, [call, nth, result = std::move(result)](ShardServices&) mutable {
+          call->results[nth] = std::move(result);
+          if (--call->waiting == 0) call->done(std::move(call->results));
+        });
+      });
+    });
 }
 
 // ---- On the controller's shard ----
@@ -82,12 +84,13 @@ Result<TopicInfo> TopicService::plan(const CreateTopicRequest& request) {
     std::vector<bool> named(request.assignments.size());
     for (const auto& [index, nodes] : request.assignments) {
       if (index < 0 || index >= partitions || named[static_cast<std::size_t>(index)])
-        return fail(Errc::invalid_argument, fmt::format("assignments must name partitions 0 to {} once each", partitions - 1));
+        return fail(Errc::invalid_argument,
+                    fmt::format("assignments must name partitions 0 to {} once each", partitions - 1));
       named[static_cast<std::size_t>(index)] = true;
       if (nodes != std::vector<std::int32_t>{context_.options.node.value})
         return fail(Errc::invalid_argument,
-                    fmt::format("partition {} is assigned to nodes that are not in the cluster; it has node {} alone", index,
-                                context_.options.node.value));
+                    fmt::format("partition {} is assigned to nodes that are not in the cluster; it has node {} alone",
+                                index, context_.options.node.value));
     }
   } else if (request.replication_factor != -1 && request.replication_factor != 1) {
     return fail(Errc::invalid_replication,
@@ -95,13 +98,12 @@ Result<TopicInfo> TopicService::plan(const CreateTopicRequest& request) {
   }
   if (partitions == -1) partitions = context_.options.default_partitions;
   if (partitions < 1 || partitions > kMaxPartitionsOfATopic)
-    return fail(Errc::invalid_partitions, fmt::format("{} partitions were asked for; 1 to {} are possible", partitions,
-                                                      kMaxPartitionsOfATopic));
+    return fail(Errc::invalid_partitions,
+                fmt::format("{} partitions were asked for; 1 to {} are possible", partitions, kMaxPartitionsOfATopic));
   const std::size_t have = context_.view.partition_count() + planned_partitions_;
   if (have + static_cast<std::size_t>(partitions) > static_cast<std::size_t>(context_.options.max_partitions))
-    return fail(Errc::limit_reached,
-                fmt::format("the node has {} partitions and may have {} (topics.max_partitions)", have,
-                            context_.options.max_partitions));
+    return fail(Errc::limit_reached, fmt::format("the node has {} partitions and may have {} (topics.max_partitions)",
+                                                 have, context_.options.max_partitions));
   for (const auto& [name, value] : request.settings) {
     auto set = set_topic_setting(topic.settings, name, value ? std::optional<std::string_view>(*value) : std::nullopt);
     if (!set) return fail(set.error());
@@ -183,7 +185,8 @@ void TopicService::remove_here(const TopicRef& ref, UniqueFunction<void(DeleteTo
     floor = std::max(floor, placement.epoch_base.value +
                                 static_cast<std::int64_t>(context_.view.leadership(placement.group).term.value));
   std::vector<TableWrite> writes{{topic_row_key(job->topic.name), encode_topic_row(job->topic), job->topic.revision}};
-  if (floor > context_.view.epoch_floor()) writes.push_back({std::string(kEpochFloorKey), encode_number_row(floor), {}});
+  if (floor > context_.view.epoch_floor())
+    writes.push_back({std::string(kEpochFloorKey), encode_number_row(floor), {}});
   write(job, std::move(writes), &TopicService::drop_partitions);
 }
 
@@ -201,7 +204,8 @@ void TopicService::resume() {
   }
   for (auto& job : jobs) {
     working_.insert(job->topic.name);
-    log_info("going on to {} topic '{}', which a stop interrupted", job->deleting ? "delete" : "create", job->topic.name);
+    log_info("going on to {} topic '{}', which a stop interrupted", job->deleting ? "delete" : "create",
+             job->topic.name);
     job->deleting ? drop_partitions(job) : make_partitions(job);
   }
 }
@@ -233,9 +237,11 @@ Command TopicService::command_for(const Job& job, std::size_t partition) const {
   return CreatePartitionCommand{id, job.topic.partitions[partition].epoch_base, job.topic.settings};
 }
 
-void TopicService::command_each(const std::shared_ptr<Job>& job, void (TopicService::*then)(const std::shared_ptr<Job>&)) {
+void TopicService::command_each(const std::shared_ptr<Job>& job,
+                                void (TopicService::*then)(const std::shared_ptr<Job>&)) {
   job->waiting = job->topic.partitions.size();
-  for (std::size_t partition = 0; partition < job->topic.partitions.size(); ++partition) command_one(job, partition, then);
+  for (std::size_t partition = 0; partition < job->topic.partitions.size(); ++partition)
+    command_one(job, partition, then);
 }
 
 void TopicService::command_one(const std::shared_ptr<Job>& job, std::size_t partition,
@@ -245,7 +251,8 @@ void TopicService::command_one(const std::shared_ptr<Job>& job, std::size_t part
                                            home = context_.id](ShardServices& owner) mutable {
     auto answer = [this, job, partition, then, home, &owner](Result<std::uint64_t> result) {
       owner.post(home, [this, job, partition, then, failed = !result](ShardServices&) {
-        if (context_.draining) return finish(job, Error{Errc::not_leader, "the node shuts down; the rest is done at its start"});
+        if (context_.draining)
+          return finish(job, Error{Errc::not_leader, "the node shuts down; the rest is done at its start"});
         if (failed) {  // its group is not ready, or just lost its leader: the command is idempotent
           context_.clock.call_after(kRetryAfter, [this, job, partition, then] { command_one(job, partition, then); });
           return;
@@ -266,7 +273,8 @@ void TopicService::go_live(const std::shared_ptr<Job>& job) {
 }
 
 void TopicService::forget_row(const std::shared_ptr<Job>& job) {
-  write(job, {{topic_row_key(job->topic.name), std::nullopt, job->topic.revision}}, &TopicService::until_all_shards_saw);
+  write(job, {{topic_row_key(job->topic.name), std::nullopt, job->topic.revision}},
+        &TopicService::until_all_shards_saw);
 }
 
 void TopicService::until_all_shards_saw(const std::shared_ptr<Job>& job) {

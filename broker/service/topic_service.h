@@ -1,9 +1,9 @@
 // Topics: made, deleted, and finished after a crash. Everything runs on the controller's shard; other shards forward.
 //
-// Creating:  row `creating` -> a create command for each partition to its group -> row `live` -> every shard has seen it.
-// Deleting:  row `deleting`, with the epoch floor raised -> a delete command for each partition -> row gone -> seen.
-// Each step is idempotent. A controller that starts leading takes up every row it finds in `creating` or `deleting`.
-// Owner: ShardServices.
+// Creating:  row `creating` -> a create command for each partition to its group -> row `live` -> every shard has seen
+// it. Deleting:  row `deleting`, with the epoch floor raised -> a delete command for each partition -> row gone ->
+// seen. Each step is idempotent. A controller that starts leading takes up every row it finds in `creating` or
+// `deleting`. Owner: ShardServices.
 #pragma once
 
 #include <map>
@@ -48,8 +48,8 @@ class TopicService {
   Command command_for(const Job& job, std::size_t partition) const;
 
   ServiceContext& context_;
-  std::size_t planned_partitions_ = 0;        ///< placed and not in the view yet
-  std::set<std::string, std::less<>> working_;   ///< topics with a job under way
+  std::size_t planned_partitions_ = 0;          ///< placed and not in the view yet
+  std::set<std::string, std::less<>> working_;  ///< topics with a job under way
 };
 
 }  // namespace sluice::broker

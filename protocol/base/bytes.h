@@ -26,9 +26,7 @@ using MutableByteSpan = std::span<std::byte>;
 inline ByteSpan as_bytes(std::string_view text) {
   return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
 }
-inline std::string_view as_text(ByteSpan bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
+inline std::string_view as_text(ByteSpan bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
 /// A read-only slice of a buffer that others may share: copying it shares the buffer, whose whole
 /// size (`charge()`) stays allocated as long as any slice of it lives. Safe to send to another shard.

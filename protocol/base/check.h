@@ -11,6 +11,5 @@ namespace sluice {
 }  // namespace sluice
 
 /// CHECK(condition) or CHECK(condition, "why this always holds"): aborts when condition is false.
-#define CHECK(condition, ...)                                                               \
-  (static_cast<bool>(condition) ? void(0)                                                   \
-                                : ::sluice::check_failed(#condition, __FILE__, __LINE__, "" __VA_ARGS__))
+#define CHECK(condition, ...) \
+  (static_cast<bool>(condition) ? void(0) : ::sluice::check_failed(#condition, __FILE__, __LINE__, "" __VA_ARGS__))

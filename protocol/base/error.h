@@ -11,11 +11,11 @@ namespace sluice {
 
 enum class Errc {
   // Input that can't be taken, now or ever.
-  malformed,             ///< bytes that do not follow their format
-  corrupt,               ///< a checksum or an order that does not hold
-  unsupported,           ///< understood, but not offered here
-  invalid_argument,      ///< a value outside its range
-  too_large,             ///< larger than a configured limit
+  malformed,         ///< bytes that do not follow their format
+  corrupt,           ///< a checksum or an order that does not hold
+  unsupported,       ///< understood, but not offered here
+  invalid_argument,  ///< a value outside its range
+  too_large,         ///< larger than a configured limit
   // The log.
   offset_out_of_range,   ///< below the start of the log or beyond its end, said by a ready leader
   offset_not_available,  ///< can't be told yet; ask again
@@ -30,24 +30,24 @@ enum class Errc {
   // Producers.
   out_of_order_sequence,
   invalid_producer_epoch,
-  duplicate_sequence,    ///< a duplicate older than what is remembered
+  duplicate_sequence,  ///< a duplicate older than what is remembered
   invalid_timestamp,
   invalid_record,
   // Replication.
-  not_leader,            ///< ask again after refreshing metadata
-  leadership_lost,       ///< outcome unknown: retry with the same sequence
-  not_ready,             ///< starting; ask again
+  not_leader,       ///< ask again after refreshing metadata
+  leadership_lost,  ///< outcome unknown: retry with the same sequence
+  not_ready,        ///< starting; ask again
   // Resources.
-  busy,                  ///< a bound is reached; retry later
-  no_space,              ///< the disk is full; service resumes by itself
-  limit_reached,         ///< a configured number of things exists already
+  busy,           ///< a bound is reached; retry later
+  no_space,       ///< the disk is full; service resumes by itself
+  limit_reached,  ///< a configured number of things exists already
   timed_out,
   shutting_down,
   // The machine.
-  io_error,              ///< the device failed; see the message
-  not_found,             ///< no such file or directory
-  in_use,                ///< locked by another process
-  config,                ///< a wrong setting
+  io_error,   ///< the device failed; see the message
+  not_found,  ///< no such file or directory
+  in_use,     ///< locked by another process
+  config,     ///< a wrong setting
   internal,
 };
 

@@ -22,12 +22,12 @@ struct StrongId {
   constexpr StrongId plus(Rep n) const { return StrongId(value + n); }
 };
 
-using NodeId = StrongId<struct NodeIdTag, std::int32_t>;        ///< a sluiced process; >= 1 (0 = none)
-using ShardId = StrongId<struct ShardIdTag, std::uint32_t>;     ///< a thread of a node, from 0
-using GroupId = StrongId<struct GroupIdTag, std::uint32_t>;     ///< a Raft group; 0 is the controller
-using Term = StrongId<struct TermTag, std::uint64_t>;           ///< a Raft term
-using LogIndex = StrongId<struct LogIndexTag, std::uint64_t>;   ///< an index in a Raft log, from 1
-using Offset = StrongId<struct OffsetTag, std::int64_t>;        ///< a record's place in a partition, from 0
+using NodeId = StrongId<struct NodeIdTag, std::int32_t>;                  ///< a sluiced process; >= 1 (0 = none)
+using ShardId = StrongId<struct ShardIdTag, std::uint32_t>;               ///< a thread of a node, from 0
+using GroupId = StrongId<struct GroupIdTag, std::uint32_t>;               ///< a Raft group; 0 is the controller
+using Term = StrongId<struct TermTag, std::uint64_t>;                     ///< a Raft term
+using LogIndex = StrongId<struct LogIndexTag, std::uint64_t>;             ///< an index in a Raft log, from 1
+using Offset = StrongId<struct OffsetTag, std::int64_t>;                  ///< a record's place in a partition, from 0
 using PartitionIndex = StrongId<struct PartitionIndexTag, std::int32_t>;  ///< a partition within its topic
 using LeaderEpoch = StrongId<struct LeaderEpochTag, std::int32_t>;
 using ProducerId = StrongId<struct ProducerIdTag, std::int64_t>;  ///< -1 = not idempotent

@@ -69,8 +69,8 @@ Result<BatchHeader> parse_batch_header(ByteSpan bytes);
 /// What `validate_batch` holds a client's batch against.
 struct BatchLimits {
   std::size_t max_size_bytes = 1 << 20;
-  std::int64_t now_ms = 0;                          ///< the broker's time; 0 = timestamps are not checked
-  std::int64_t max_ahead_ms = 60 * 60 * 1000;        ///< a base or max timestamp further ahead is refused
+  std::int64_t now_ms = 0;                     ///< the broker's time; 0 = timestamps are not checked
+  std::int64_t max_ahead_ms = 60 * 60 * 1000;  ///< a base or max timestamp further ahead is refused
 };
 
 /// The full check of a batch that a client sent: `bytes` must be exactly one batch whose CRC, counts and attributes

@@ -61,8 +61,8 @@ class UniqueFunction<R(Args...)> {
     void (*destroy)(void*);
   };
   template <class D>
-  static constexpr bool fits_inline = sizeof(D) <= kInlineSize && alignof(D) <= alignof(std::max_align_t) &&
-                                      std::is_nothrow_move_constructible_v<D>;
+  static constexpr bool fits_inline =
+      sizeof(D) <= kInlineSize && alignof(D) <= alignof(std::max_align_t) && std::is_nothrow_move_constructible_v<D>;
   template <class D>
   static constexpr Ops kInlineOps{
       [](void* s, Args&&... args) -> R { return (*static_cast<D*>(s))(std::forward<Args>(args)...); },

@@ -68,7 +68,8 @@ class FlushPool : public std::enable_shared_from_this<FlushPool> {
       return;
     }
     buffer->next = returned_.load(std::memory_order_relaxed);
-    while (!returned_.compare_exchange_weak(buffer->next, buffer, std::memory_order_release, std::memory_order_relaxed)) {
+    while (
+        !returned_.compare_exchange_weak(buffer->next, buffer, std::memory_order_release, std::memory_order_relaxed)) {
     }
   }
   void destroy(Buffer* buffer) {

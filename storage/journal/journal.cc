@@ -93,8 +93,8 @@ bool Journal::clean() const { return impl_->writer_.clean(); }
 Result<JournalPosition> Journal::position(GroupId group, LogIndex index) const {
   const auto found = impl_->index_.find(group, index);
   if (!found) {
-    return fail(Errc::not_found, "group " + std::to_string(group.value) + ": the journal has no entry " +
-                                     std::to_string(index.value));
+    return fail(Errc::not_found,
+                "group " + std::to_string(group.value) + ": the journal has no entry " + std::to_string(index.value));
   }
   return *found;
 }

@@ -9,9 +9,9 @@
 //
 // Calls back only from Disk::poll() and wait(), but for read(), which answers at once what is in memory.
 //
-// Files are NNNNNNNN.wal, written once in full from front to back by 4 KiB-aligned flushes, then recycled under the next
-// number when (a) no group needs their entries, and (b) the term/vote table of a later, durable file repeats
-// their votes. The formats are drawn in journal_format.h.
+// Files are NNNNNNNN.wal, written once in full from front to back by 4 KiB-aligned flushes, then recycled under the
+// next number when (a) no group needs their entries, and (b) the term/vote table of a later, durable file repeats their
+// votes. The formats are drawn in journal_format.h.
 //
 // Invariants: entries of a group are appended with dense, ascending indexes, except that an index may go back (a
 // truncation by a new leader): it then replaces that entry and all behind it. Never appends to a replayed file.
@@ -40,13 +40,13 @@ enum class JournalSync : std::uint8_t {
 };
 
 struct JournalOptions {
-  std::string directory;                           ///< DATA/shard-K/journal
+  std::string directory;  ///< DATA/shard-K/journal
   std::uint64_t file_bytes = 64U << 20;
-  std::uint64_t capacity_bytes = 1U << 30;         ///< of all files together; at least 4 files
-  std::uint32_t flush_bytes = 1U << 20;            ///< a flush is at most this, or one larger entry
+  std::uint64_t capacity_bytes = 1U << 30;  ///< of all files together; at least 4 files
+  std::uint32_t flush_bytes = 1U << 20;     ///< a flush is at most this, or one larger entry
   std::uint32_t flushes_in_flight = 2;
   std::uint32_t max_entry_bytes = 64U << 20;
-  std::uint64_t buffer_bytes = 64U << 20;          ///< of flush buffers alive, slices in tail caches included
+  std::uint64_t buffer_bytes = 64U << 20;  ///< of flush buffers alive, slices in tail caches included
   JournalSync sync = JournalSync::automatic;
   bool direct = true;
 };
@@ -115,16 +115,16 @@ class Journal {
   Result<void> recover(JournalVisitor& visitor, std::span<const JournalProof> proofs = {});
   /// Opens the first file of this life; blocking. `votes`: the current term and vote of every group of the shard; they
   /// are durable when this returns. Votes that recover() found are kept even if they are not repeated here, and its
-  /// entries stay pinned, until release() or forget(), which may be called before start() too: call forget() for groups that this shard
-  /// does not have any more.
+  /// entries stay pinned, until release() or forget(), which may be called before start() too: call forget() for groups
+  /// that this shard does not have any more.
   Result<void> start(std::span<const JournalVote> votes);
 
   /// Reserves `size` bytes of payload in the flush buffer being filled, for the entry appended next: fill them
   /// and call append_entry() with the same slice before any other call of this class but reserve() (which forgets
   /// the former reservation). So the payload is written in place, once. Errors: too_large; no_space (the disk is
-  /// full: flush() and append_*() try again); busy (the journal's capacity is in use: release() frees; or flush buffers are used
-  /// up by writes under way and slices in tail caches, or the next file is still being prepared: try again after
-  /// journal_durable, or when tails were spilled); io_error (it has failed).
+  /// full: flush() and append_*() try again); busy (the journal's capacity is in use: release() frees; or flush buffers
+  /// are used up by writes under way and slices in tail caches, or the next file is still being prepared: try again
+  /// after journal_durable, or when tails were spilled); io_error (it has failed).
   struct Reservation {
     MutableByteSpan bytes;
     SharedBytes slice;  ///< the same bytes; keeps the flush buffer alive, for tail caches
@@ -160,7 +160,7 @@ class Journal {
   void forget(GroupId group);
 
   struct Usage {
-    std::uint64_t used_bytes = 0;      ///< of files that are not free to be recycled
+    std::uint64_t used_bytes = 0;  ///< of files that are not free to be recycled
     std::uint64_t capacity_bytes = 0;
     std::vector<GroupId> oldest_pinned_by;  ///< groups whose release would free the oldest file
   };

@@ -66,8 +66,10 @@ Result<std::string> JournalFiles::source_of_next() {
     live_.pop_front();
     return name;
   }
-  // A start is never refused for the capacity: what it replayed could not be released otherwise.
-  if (started_ && allocated_bytes() + options_.file_bytes > capacity_bytes()) {
+  // A start is refused neither for the capacity nor for the disk's space, as long as a header can be written: what it
+  // replayed could not be checkpointed and released otherwise.
+  if (!started_) return std::string();
+  if (allocated_bytes() + options_.file_bytes > capacity_bytes()) {
     return fail(Errc::busy, fmt::format("{}: the journal's capacity of {} bytes is in use; checkpoints release it",
                                         options_.directory, capacity_bytes()));
   }

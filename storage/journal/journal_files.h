@@ -4,10 +4,10 @@
 //   next    prepared ahead, when the current one is half full, so that changing files stalls nobody
 //   spare   needed by nobody: renamed to become the next file
 //
-// A file is recycled when no group needs an entry of it and a later file's durable header repeats the votes in it. Either
-// that header already says so (`oldest`), and the file is a spare; or, when there is no spare, the oldest live file is
-// renamed: then its absence is explained by a file with a higher number that has no header of its own yet, and at
-// most one file is missing this way. Preparing: rename or create, sync the directory, write the header, sync.
+// A file is recycled when no group needs an entry of it and a later file's durable header repeats the votes in it.
+// Either that header already says so (`oldest`), and the file is a spare; or, when there is no spare, the oldest live
+// file is renamed: then its absence is explained by a file with a higher number that has no header of its own yet, and
+// at most one file is missing this way. Preparing: rename or create, sync the directory, write the header, sync.
 //
 // Files outlive this object while operations are under way on them: completions share them.
 // Thread safety: one shard's thread. Owner: Journal.
@@ -34,24 +34,24 @@ struct JournalFile {
   std::uint64_t number = 0;
   std::uint64_t salt = 0;
   std::uint64_t header_bytes = 0;
-  std::uint64_t end = 0;             ///< where the next flush goes
-  std::uint64_t written_bytes = 0;   ///< up to here it was written before, in this life or a former one
-  std::uint64_t first_sequence = 0;  ///< of its first flush; 0: none yet
-  std::uint64_t last_vote = 0;       ///< record sequence of the last vote appended to it in this life
+  std::uint64_t end = 0;              ///< where the next flush goes
+  std::uint64_t written_bytes = 0;    ///< up to here it was written before, in this life or a former one
+  std::uint64_t first_sequence = 0;   ///< of its first flush; 0: none yet
+  std::uint64_t last_vote = 0;        ///< record sequence of the last vote appended to it in this life
   std::uint64_t flushes_pending = 0;  ///< sealed and not yet reported durable
-  bool ready = false;                ///< its header is durable
+  bool ready = false;                 ///< its header is durable
   std::shared_ptr<File> file;
 };
 using JournalFilePtr = std::shared_ptr<JournalFile>;
 
 /// What replay found; see journal_replay.h.
 struct RecoveredJournal {
-  std::deque<JournalFilePtr> live;       ///< up to the file in which the log ends
-  std::vector<std::string> superseded;   ///< names of files that may hold the only copy of votes until start()
-  std::vector<std::string> spare;        ///< names of files that nobody needs
-  std::uint64_t highest_number = 0;      ///< of all files that were there
-  std::uint64_t last_sequence = 0;       ///< of the last flush that counts
-  std::uint64_t journal_id = 0;          ///< 0: no file told
+  std::deque<JournalFilePtr> live;      ///< up to the file in which the log ends
+  std::vector<std::string> superseded;  ///< names of files that may hold the only copy of votes until start()
+  std::vector<std::string> spare;       ///< names of files that nobody needs
+  std::uint64_t highest_number = 0;     ///< of all files that were there
+  std::uint64_t last_sequence = 0;      ///< of the last flush that counts
+  std::uint64_t journal_id = 0;         ///< 0: no file told
 };
 
 class JournalFiles {

@@ -72,7 +72,8 @@ void encode_file_header(const JournalFileHeader& header, MutableByteSpan into) {
 }
 
 std::uint32_t file_header_length(ByteSpan first_block) {
-  if (first_block.size() < kFileHeaderFixed || load_le<std::uint32_t>(first_block.data()) != kJournalFileMagic) return 0;
+  if (first_block.size() < kFileHeaderFixed || load_le<std::uint32_t>(first_block.data()) != kJournalFileMagic)
+    return 0;
   const auto length = load_le<std::uint32_t>(first_block.data() + 12);
   if (length == 0 || length % kJournalBlock != 0 || length > kMaxFileHeaderBytes) return 0;
   return length;
@@ -93,8 +94,8 @@ Result<JournalFileHeader> decode_file_header(ByteSpan bytes) {
     return fail(Errc::corrupt, "the header's CRC does not hold");
   }
   if (const auto version = load_le<std::uint16_t>(at + 4); version != kJournalVersion) {
-    return fail(Errc::unsupported, fmt::format("journal format version {}, this program knows {}", version,
-                                               kJournalVersion));
+    return fail(Errc::unsupported,
+                fmt::format("journal format version {}, this program knows {}", version, kJournalVersion));
   }
   header.header_bytes = length;
   header.number = load_le<std::uint64_t>(at + 16);
@@ -186,8 +187,7 @@ Result<std::optional<JournalRecordReader::View>> JournalRecordReader::next() {
       if (view.record.index.value == 0) return fail(Errc::malformed, "an entry with index 0");
       break;
     case JournalRecordKind::vote:
-    case JournalRecordKind::marker:
-      break;
+    case JournalRecordKind::marker: break;
     case JournalRecordKind::reference:
     default:
       return fail(Errc::unsupported, fmt::format("a record of kind {}", static_cast<unsigned>(view.record.kind)));

@@ -50,8 +50,8 @@ void JournalIndex::put_vote(const JournalVote& vote) {
 bool JournalIndex::merge_vote(const JournalVote& vote) {
   if (vote.term.value == 0 && vote.vote.value == 0) return false;
   Group& group = groups_[vote.group];
-  const bool news = vote.term > group.term ||
-                    (vote.term == group.term && group.vote.value == 0 && vote.vote.value != 0);
+  const bool news =
+      vote.term > group.term || (vote.term == group.term && group.vote.value == 0 && vote.vote.value != 0);
   if (news) put_vote(vote);
   return news;
 }

@@ -1,9 +1,9 @@
 // What the journal remembers of each group: where its entries lie, what was released, its last term and vote. From
 // it follow which files are needed and the table in the next file's header.
 //
-// Invariants: a group's entries have dense indexes and lie in ascending files; a vote stays until forget(). Entries that
-// a newer one replaced pin their file until the newer one is durable, so that a crash never finds neither.
-// Thread safety: one shard's thread. Owner: Journal.
+// Invariants: a group's entries have dense indexes and lie in ascending files; a vote stays until forget(). Entries
+// that a newer one replaced pin their file until the newer one is durable, so that a crash never finds neither. Thread
+// safety: one shard's thread. Owner: Journal.
 #pragma once
 
 #include <cstdint>

@@ -38,7 +38,8 @@ void JournalReader::read(const JournalPosition& position, UniqueFunction<void(Re
   if (!sensible(position, options_) || position.offset + position.flush_bytes > file->end) {
     return done(fail(Errc::not_found, place(options_, position) + " is no flush of this journal"));
   }
-  auto reading = std::make_shared<Reading>(Reading{position, file, AlignedBuffer(position.flush_bytes), std::move(done)});
+  auto reading =
+      std::make_shared<Reading>(Reading{position, file, AlignedBuffer(position.flush_bytes), std::move(done)});
   file->file->read(position.offset, reading->buffer.span(), [this, life = life_, reading](Result<std::size_t> got) {
     auto alive = life.lock();
     if (!alive) return reading->done(fail(Errc::shutting_down, "the journal is closed"));

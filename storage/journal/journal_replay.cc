@@ -242,8 +242,8 @@ Result<void> JournalReplay::look_on(std::size_t at, std::uint64_t offset, const 
   for (std::size_t i = at; i < chain_.size(); ++i) {
     const Found& found = *chain_[i];
     if (i > at && found.header->accepted != kOpenEnd && found.header->accepted >= std::max<std::uint64_t>(due, 1)) {
-      return corrupt(*chain_[at], offset, fmt::format("{}, and {} counts flushes up to {}", why, found.name,
-                                                      found.header->accepted));
+      return corrupt(*chain_[at], offset,
+                     fmt::format("{}, and {} counts flushes up to {}", why, found.name, found.header->accepted));
     }
     FileWindow window(disk_, *found.file, found.size);
     std::uint64_t from = i == at ? offset : found.header->header_bytes;
@@ -269,8 +269,8 @@ Result<void> JournalReplay::check_proofs() const {
     const JournalProof& proof = proofs_[i];
     if (proven_[i] || proof.position.file == 0) continue;
     if (!chain_.empty() && proof.position.file < chain_.front()->number) continue;  // released, with its file
-    const std::string where = fmt::format("{}/{} at {}", options_.directory, journal_file_name(proof.position.file),
-                                          proof.position.offset);
+    const std::string where =
+        fmt::format("{}/{} at {}", options_.directory, journal_file_name(proof.position.file), proof.position.offset);
     return fail(Errc::corrupt,
                 fmt::format("{}: a checkpoint of group {} proves that entry {} was durable there, but the journal {}. "
                             "Entries and votes of this shard's groups are lost. Restore the journal, or remove this "

@@ -1,14 +1,16 @@
 // Reads a journal back after a stop or a crash.
 //
 // 1. Chain: of the files whose header holds and names their own number, the highest is the newest; predecessors are
-//    followed by number and salt down to its `oldest`. A file missing from the chain is corruption, but for the oldest one
-//    while a file with a higher number has no header of its own: it was being recycled into that one.
+//    followed by number and salt down to its `oldest`. A file missing from the chain is corruption, but for the oldest
+//    one while a file with a higher number has no header of its own: it was being recycled into that one.
 // 2. Flushes are taken in the order of their sequences, from one file into the next, as far as they hold, and of a file
 //    with a successor made by a later start only up to what that accepted.
-// 3. Where a flush does not hold, all behind it, in this file at 4 KiB steps and in the following files, is searched for a
+// 3. Where a flush does not hold, all behind it, in this file at 4 KiB steps and in the following files, is searched
+// for a
 //    flush header of the chain whose synced_through reaches the bad one (or a file header that accepted it). If there
 //    is one, what is missing was durable: corrupt. Otherwise the log ends here, and all behind is ignored.
-// 4. Proofs of checkpoints are checked, and what was replayed is made durable. After a kill it may be in caches alone; and
+// 4. Proofs of checkpoints are checked, and what was replayed is made durable. After a kill it may be in caches alone;
+// and
 //    if it was killed by a failed sync, the system may count pages as written that never were, so that a mere sync
 //    proves nothing (Linux): what no synced_through covers, a few flushes at most, is written again, the same bytes.
 //

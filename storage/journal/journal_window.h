@@ -14,7 +14,8 @@ class FileWindow {
   /// `size` of the file; nothing is allocated beyond it, whatever is asked.
   FileWindow(Disk& disk, File& file, std::uint64_t size, std::uint64_t piece_bytes = 1U << 20)
       : disk_(disk), file_(file), size_(size), piece_bytes_(piece_bytes) {}
-  /// Up to `length` bytes at `offset` (a multiple of 4 KiB), fewer only at the end of the file. Valid until the next call.
+  /// Up to `length` bytes at `offset` (a multiple of 4 KiB), fewer only at the end of the file. Valid until the next
+  /// call.
   Result<ByteSpan> at(std::uint64_t offset, std::uint64_t length);
 
  private:

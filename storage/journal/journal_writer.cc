@@ -28,8 +28,8 @@ Result<void> JournalWriter::make_room(std::size_t payload_bytes) {
   reserved_ = nullptr;
   if (broken_) return fail(Errc::io_error, "the journal has failed");
   if (payload_bytes > options_.max_entry_bytes) {
-    return fail(Errc::too_large, fmt::format("an entry of {} bytes, the journal takes {}", payload_bytes,
-                                             options_.max_entry_bytes));
+    return fail(Errc::too_large,
+                fmt::format("an entry of {} bytes, the journal takes {}", payload_bytes, options_.max_entry_bytes));
   }
   files_.retry();
   if (files_.blocked()) return fail(Errc::no_space, options_.directory + ": no space for the journal's next file");
@@ -71,8 +71,7 @@ Result<Journal::Reservation> JournalWriter::reserve(std::size_t size) {
   std::byte* data = filling_->region.data + filling_->used + kRecordHeaderBytes;
   reserved_ = data;
   reserved_bytes_ = size;
-  return Journal::Reservation{{data, size},
-                              SharedBytes(filling_->region.owner, {data, size}, filling_->region.charge)};
+  return Journal::Reservation{{data, size}, SharedBytes(filling_->region.owner, {data, size}, filling_->region.charge)};
 }
 
 SharedBytes JournalWriter::shrink(const Journal::Reservation& reservation, std::size_t used) {
@@ -106,14 +105,14 @@ Result<Journal::Appended> JournalWriter::append_entry(const JournalEntry& entry,
   position.offset = filling_->offset;
   position.payload_offset = static_cast<std::uint32_t>(filling_->used + kRecordHeaderBytes);
   position.payload_bytes = static_cast<std::uint32_t>(payload.size());
-  std::byte* at = append_record({JournalRecordKind::entry, entry.type, entry.group, entry.index, entry.term, NodeId(),
-                                 position.payload_bytes});
+  std::byte* at = append_record(
+      {JournalRecordKind::entry, entry.type, entry.group, entry.index, entry.term, NodeId(), position.payload_bytes});
   if (!in_place && !payload.empty()) std::memcpy(at, payload.data(), payload.size());
   filling_->last_record = ++last_record_;
   filling_->entries.emplace_back(entry.group, entry.index);
   index_.put(entry.group, entry.index, position, last_record_);
-  return Journal::Appended{last_record_, SharedBytes(filling_->region.owner, {at, payload.size()},
-                                                     filling_->region.charge)};
+  return Journal::Appended{last_record_,
+                           SharedBytes(filling_->region.owner, {at, payload.size()}, filling_->region.charge)};
 }
 
 Result<std::uint64_t> JournalWriter::append_vote(const JournalVote& vote) {
@@ -183,12 +182,10 @@ void JournalWriter::start_write(const FlushPtr& flush) {
   header.first_sequence = flush->file->first_sequence;
   header.payload_bytes = flush->payload_bytes();
   header.records = flush->records;
-  header.payload_crc =
-      journal_payload_crc(header.salt, {flush->region.data + kFlushHeaderBytes, header.payload_bytes});
+  header.payload_crc = journal_payload_crc(header.salt, {flush->region.data + kFlushHeaderBytes, header.payload_bytes});
   encode_flush_header(header, flush->region.data);
   const bool written_before = flush->offset + span_of(*flush) <= flush->file->written_bytes;
-  const bool dsync = options_.sync == JournalSync::dsync ||
-                     (options_.sync == JournalSync::automatic && written_before);
+  const bool dsync = options_.sync == JournalSync::dsync || (options_.sync == JournalSync::automatic && written_before);
   if (dsync) {
     write_dsync(flush);
   } else {

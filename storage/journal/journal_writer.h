@@ -1,5 +1,6 @@
-// Builds flushes and writes them: records are collected in the flush being filled, sealed when a write may start or when
-// the flush is full, written with at most `flushes_in_flight` under way, and reported durable as a contiguous prefix.
+// Builds flushes and writes them: records are collected in the flush being filled, sealed when a write may start or
+// when the flush is full, written with at most `flushes_in_flight` under way, and reported durable as a contiguous
+// prefix.
 //
 //   filling -> sealed (position and sequence fixed) -> in flight (write, or write then its own sync) -> durable
 //

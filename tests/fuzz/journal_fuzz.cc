@@ -1,6 +1,6 @@
-// Fuzzes recovery: any bytes in two journal files are replayed or refused, and a journal that was replayed can be started,
-// appended to, and replayed again with all it told the first time. CRCs are mended first, or nothing would come past them.
-// Input: a byte of choices, then the image, split in two in the middle of its blocks.
+// Fuzzes recovery: any bytes in two journal files are replayed or refused, and a journal that was replayed can be
+// started, appended to, and replayed again with all it told the first time. CRCs are mended first, or nothing would
+// come past them. Input: a byte of choices, then the image, split in two in the middle of its blocks.
 #include <cstdint>
 #include <cstdlib>
 #include <map>

@@ -285,10 +285,9 @@ TEST_F(ClusterHandlers, CreateTopicsRefusesShapesWithTheirOwnCodes) {
   std::vector<ErrorCode> codes;
   for (const auto& entry : response.topics) codes.push_back(entry.error_code);
   EXPECT_EQ(codes,
-            (std::vector<ErrorCode>{ErrorCode::invalid_request, ErrorCode::invalid_request,
-                                    ErrorCode::invalid_request, ErrorCode::invalid_replica_assignment,
-                                    ErrorCode::invalid_replica_assignment, ErrorCode::none,
-                                    ErrorCode::topic_already_exists, ErrorCode::invalid_partitions,
+            (std::vector<ErrorCode>{ErrorCode::invalid_request, ErrorCode::invalid_request, ErrorCode::invalid_request,
+                                    ErrorCode::invalid_replica_assignment, ErrorCode::invalid_replica_assignment,
+                                    ErrorCode::none, ErrorCode::topic_already_exists, ErrorCode::invalid_partitions,
                                     ErrorCode::invalid_replication_factor}));
   EXPECT_EQ(response.topics[6].error_message, "topic 'exists' exists");
 }

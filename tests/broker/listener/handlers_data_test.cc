@@ -79,8 +79,9 @@ TEST_F(DataHandlers, ProduceInEveryVersion) {
     EXPECT_EQ(asked.parts[0].topic.name, "orders");
     EXPECT_EQ(asked.parts[0].partition, PartitionIndex(3));
     EXPECT_EQ(as_text(asked.parts[0].batch), as_text(batch_));
-    FakeBroker::answer(broker_.produces, {{.error = std::nullopt, .base_offset = Offset(9), .append_time_ms = 123,
-                                           .log_start_offset = Offset(2)}});
+    FakeBroker::answer(
+        broker_.produces,
+        {{.error = std::nullopt, .base_offset = Offset(9), .append_time_ms = 123, .log_start_offset = Offset(2)}});
     const auto response = client_->take<kafka::ProduceResponse>(5, version);
     ASSERT_EQ(response.responses.size(), 1U);
     EXPECT_EQ(response.responses[0].name, "orders");
@@ -211,7 +212,8 @@ TEST_F(DataHandlers, FetchCarriesEpochsAndIsolation) {
   request.isolation_level = 1;
   request.topics[0].partitions[0].current_leader_epoch = LeaderEpoch(4);
   request.topics[0].partitions[0].last_fetched_epoch = LeaderEpoch(3);
-  const auto response = fetched(12, request, {.error = std::nullopt, .diverging = DivergingEpoch{LeaderEpoch(2), Offset(30)}, .batches = {}});
+  const auto response = fetched(
+      12, request, {.error = std::nullopt, .diverging = DivergingEpoch{LeaderEpoch(2), Offset(30)}, .batches = {}});
   EXPECT_EQ(last_fetch_.isolation, Isolation::read_committed);
   EXPECT_EQ(last_fetch_.parts[0].current_leader_epoch, LeaderEpoch(4));
   EXPECT_EQ(last_fetch_.parts[0].last_fetched_epoch, LeaderEpoch(3));
@@ -339,7 +341,9 @@ TEST_F(DataHandlers, ListOffsetsInEveryVersion) {
       EXPECT_EQ(asked.parts[0].timestamp_ms, std::max<std::int64_t>(c.timestamp, 0));
       EXPECT_EQ(asked.parts[0].current_leader_epoch.has_value(), version >= 4);
       EXPECT_GT(broker_.last_timeout, Millis(0));
-      FakeBroker::answer(broker_.offsets, {{.error = std::nullopt, .offset = Offset(8), .timestamp_ms = 99, .leader_epoch = LeaderEpoch(2)}});
+      FakeBroker::answer(
+          broker_.offsets,
+          {{.error = std::nullopt, .offset = Offset(8), .timestamp_ms = 99, .leader_epoch = LeaderEpoch(2)}});
       const auto response = client_->take<kafka::ListOffsetsResponse>(1, version);
       const auto& entry = response.topics.at(0).partitions.at(0);
       EXPECT_EQ(entry.partition_index, PartitionIndex(1));

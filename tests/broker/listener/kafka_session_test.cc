@@ -199,14 +199,17 @@ TEST_F(KafkaSessionTest, MalformedInputClosesItsConnectionAloneWithOneWarning) {
       {"a frame without a header", bytes_of({0, 0, 0, 1, 0}), "header"},
       {"an unknown API", bytes_of({0, 0, 0, 10, 0x30, 0x39, 0, 1, 0, 0, 0, 7, 0xff, 0xff}), "api 12345 v1"},
       {"an unknown version", bytes_of({0, 0, 0, 11, 0, 3, 0, 99, 0, 0, 0, 7, 0xff, 0xff, 0}), "Metadata v99: this API"},
-      {"a header cut short", bytes_of({0, 0, 0, 10, 0, 3, 0, 9, 0, 0, 0, 7, 0xff, 0xff}), "Metadata v9: request header"},
+      {"a header cut short", bytes_of({0, 0, 0, 10, 0, 3, 0, 9, 0, 0, 0, 7, 0xff, 0xff}),
+       "Metadata v9: request header"},
       {"a body cut short", bytes_of({0, 0, 0, 13, 0, 3, 0, 1, 0, 0, 0, 7, 0xff, 0xff, 0, 0, 0}), "Metadata v1"},
-      {"an array of a billion",
-       bytes_of({0, 0, 0, 14, 0, 3, 0, 1, 0, 0, 0, 7, 0xff, 0xff, 0x3f, 0xff, 0xff, 0xff}), "Metadata v1"},
-      {"HTTP", [] {
+      {"an array of a billion", bytes_of({0, 0, 0, 14, 0, 3, 0, 1, 0, 0, 0, 7, 0xff, 0xff, 0x3f, 0xff, 0xff, 0xff}),
+       "Metadata v1"},
+      {"HTTP",
+       [] {
          const ByteSpan text = as_bytes("GET / HTTP/1.1\r\n\r\n");
          return std::vector<std::byte>(text.begin(), text.end());
-       }(), "HTTP"},
+       }(),
+       "HTTP"},
   };
   auto healthy = connect();
   for (const Malformed& input : inputs) {

@@ -69,7 +69,9 @@ TEST(CheckpointFile, GoldenBytes) {
   EXPECT_EQ(bytes.substr(0, 16), "534c434b50540001");
   EXPECT_EQ(bytes.substr(32, 8), "01010000");
   // version 1, group 3, cluster "c", index 17, term 2 as Protobuf fields 1 to 5
-  EXPECT_EQ(bytes.substr(40, 22), "0801100" "31a016320112802");
+  EXPECT_EQ(bytes.substr(40, 22),
+            "0801100"
+            "31a016320112802");
   // the end: an empty message in one frame of kind 5
   EXPECT_EQ(bytes.substr(bytes.size() - 24, 8), "00000000");
   EXPECT_EQ(bytes.substr(bytes.size() - 8), "05010000");
@@ -103,7 +105,8 @@ TEST(CheckpointFile, EveryTruncationAndEveryFlippedBitIsSeen) {
 TEST(CheckpointFile, Names) {
   EXPECT_EQ(checkpoint_file_name(LogIndex(17)), "checkpoint-00000000000000000017");
   EXPECT_EQ(parse_checkpoint_file_name("checkpoint-00000000000000000017"), LogIndex(17));
-  for (const char* name : {"checkpoint-17", "checkpoint-00000000000000000017.new", "checkpoint-0000000000000000001x", "x"})
+  for (const char* name :
+       {"checkpoint-17", "checkpoint-00000000000000000017.new", "checkpoint-0000000000000000001x", "x"})
     EXPECT_FALSE(parse_checkpoint_file_name(name)) << name;
 }
 

@@ -50,9 +50,9 @@ class ShardMachine : public ApplyObserver {
     options.spill_bytes = 32U << 10;
     options.min_free_bytes = 256U << 10;
     options.reserve_bytes = 64U << 10;
-    shard_ = std::make_unique<Shard>(options, ShardSeams{*disk_, *clock_, random, *this, make_producer_budget(100),
-                                                         [this] { wake(); },
-                                                         [this](const Error& error) { fatal_error = error; }});
+    shard_ = std::make_unique<Shard>(
+        options, ShardSeams{*disk_, *clock_, random, *this, make_producer_budget(100), [this] { wake(); },
+                            [this](const Error& error) { fatal_error = error; }});
     if (auto formatted = shard_->format(); !formatted) return formatted;
     if (auto recovered = shard_->recover(); !recovered) return recovered;
     run_until([this] { return shard_->ready(); });
@@ -113,11 +113,11 @@ class ShardMachine : public ApplyObserver {
   Answer send(std::string_view value, TestProducer producer = {}, bool when_durable = false, int nth = 0) {
     auto answer = std::make_shared<std::optional<Result<AppendResult>>>();
     const SharedBytes bytes = SharedBytes::take(batch(value, producer));
-    replica().append({partition(nth), *parse_batch_header(bytes), bytes, when_durable,
-                      [answer](Result<AppendResult> result) {
-                        EXPECT_FALSE(answer->has_value()) << "answered twice";
-                        *answer = std::move(result);
-                      }});
+    replica().append(
+        {partition(nth), *parse_batch_header(bytes), bytes, when_durable, [answer](Result<AppendResult> result) {
+           EXPECT_FALSE(answer->has_value()) << "answered twice";
+           *answer = std::move(result);
+         }});
     return answer;
   }
   /// Sends, and waits until it is acknowledged.
@@ -169,7 +169,9 @@ class ShardMachine : public ApplyObserver {
                          std::uint64_t) override {
     rows[key] = value.value_or("(deleted)");
   }
-  void leadership_changed(GroupId group, const GroupLeadership& leadership) override { leaderships[group] = leadership; }
+  void leadership_changed(GroupId group, const GroupLeadership& leadership) override {
+    leaderships[group] = leadership;
+  }
 
   sim::SimScheduler scheduler;
   SeededRandom random;

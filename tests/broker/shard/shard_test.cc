@@ -207,7 +207,8 @@ TEST(Shard, AnAppendBehindADeleteIsRefusedNotFatal) {
   ASSERT_TRUE(m.start());
   m.create();
   bool deleted = false;
-  m.replica().submit(DeletePartitionCommand{m.partition()}, [&](const Result<std::uint64_t>& r) { deleted = r.has_value(); });
+  m.replica().submit(DeletePartitionCommand{m.partition()},
+                     [&](const Result<std::uint64_t>& r) { deleted = r.has_value(); });
   const auto behind = m.send("late");
   m.run_until([&] { return behind->has_value(); });
   EXPECT_TRUE(deleted);
@@ -323,7 +324,8 @@ TEST(Shard, TableWritesAreConditionalAndSurvive) {
   ASSERT_TRUE(m.start());
   std::optional<Result<std::uint64_t>> first, second;
   const auto write = [&](std::string value, std::optional<std::uint64_t> expected, auto& answer) {
-    m.shard().replica(kControllerGroup)
+    m.shard()
+        .replica(kControllerGroup)
         ->submit(WriteTableCommand{std::string(kClusterTable), {{"k", std::move(value), expected}}},
                  [&](Result<std::uint64_t> result) { answer = std::move(result); });
     m.run_until([&] { return answer.has_value(); });

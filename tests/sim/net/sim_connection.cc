@@ -152,14 +152,14 @@ void SimConnection::schedule_write_done(int side, Result<void> outcome) {
   End& end = ends[side];
   if (end.write_done_due) return;
   end.write_done_due = true;
-  network_.scheduler().schedule_after(
-      Nanos(0), end.owner, [self = shared_from_this(), side, outcome = std::move(outcome)]() mutable {
-        End& mine = self->ends[side];
-        mine.write_done_due = false;
-        if (mine.closed || !mine.write_done) return;
-        auto done = std::exchange(mine.write_done, nullptr);
-        done(std::move(outcome));
-      });
+  network_.scheduler().schedule_after(Nanos(0), end.owner,
+                                      [self = shared_from_this(), side, outcome = std::move(outcome)]() mutable {
+                                        End& mine = self->ends[side];
+                                        mine.write_done_due = false;
+                                        if (mine.closed || !mine.write_done) return;
+                                        auto done = std::exchange(mine.write_done, nullptr);
+                                        done(std::move(outcome));
+                                      });
 }
 
 void SimConnection::break_end(int side) {

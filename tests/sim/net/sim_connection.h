@@ -20,8 +20,8 @@ struct SimNetOptions {
   Nanos min_delay = std::chrono::microseconds(20);
   Nanos max_delay = std::chrono::microseconds(500);
   std::size_t window_bytes = 256 << 10;
-  std::size_t max_chunk_bytes = 16 << 10;  ///< what arrives at once
-  std::uint64_t short_read_one_in = 4;     ///< every so manyth read gets less than there is; 0 = none
+  std::size_t max_chunk_bytes = 16 << 10;           ///< what arrives at once
+  std::uint64_t short_read_one_in = 4;              ///< every so manyth read gets less than there is; 0 = none
   Nanos connect_timeout = std::chrono::seconds(1);  ///< when the way is blocked
 };
 

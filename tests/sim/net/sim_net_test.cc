@@ -166,7 +166,8 @@ TEST_F(SimNet, APausedListenerLetsConnectionsWait) {
   server_.reset();
   listener_->pause(true);
   std::unique_ptr<Stream> second;
-  network_.connect(kClient, "node-1", listener_->port(), [&](Result<std::unique_ptr<Stream>> s) { second = std::move(*s); });
+  network_.connect(kClient, "node-1", listener_->port(),
+                   [&](Result<std::unique_ptr<Stream>> s) { second = std::move(*s); });
   scheduler_.run_until_idle();
   EXPECT_TRUE(second);
   EXPECT_FALSE(server_);
@@ -192,7 +193,8 @@ std::vector<std::size_t> read_sizes(std::uint64_t seed) {
   auto listener = network.listen(1, "n");
   std::unique_ptr<Stream> server, client;
   listener->start([&](std::unique_ptr<Stream> stream) { server = std::move(stream); });
-  network.connect(2, "n", listener->port(), [&](Result<std::unique_ptr<Stream>> stream) { client = std::move(*stream); });
+  network.connect(2, "n", listener->port(),
+                  [&](Result<std::unique_ptr<Stream>> stream) { client = std::move(*stream); });
   scheduler.run_until_idle();
   Reader reader(*server, 3000);
   client->write({piece(std::string(200'000, 'x'))}, [](Result<void>) {});

@@ -58,10 +58,11 @@ void SimNetwork::connect(OwnerId owner, std::string host, int port,
         const bool is_blocked = chosen && blocked(owner, chosen->owner());
         if (!chosen || is_blocked) {
           const char* why = is_blocked ? "timed out" : "connection refused";
-          scheduler_.schedule_after(is_blocked ? options_.connect_timeout : delay(), owner,
-                                    [done = std::move(done), text = fmt::format("{}:{}: {}", host, port, why)]() mutable {
-                                      done(fail(Errc::io_error, "connecting to " + text));
-                                    });
+          scheduler_.schedule_after(
+              is_blocked ? options_.connect_timeout : delay(), owner,
+              [done = std::move(done), text = fmt::format("{}:{}: {}", host, port, why)]() mutable {
+                done(fail(Errc::io_error, "connecting to " + text));
+              });
           return;
         }
         const auto connection = establish(owner, *chosen);

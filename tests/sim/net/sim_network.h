@@ -24,7 +24,8 @@ class SimNetwork {
   SimNetwork(SimScheduler& scheduler, std::uint64_t seed, SimNetOptions options = {});
   ~SimNetwork();
 
-  /// Listens for `owner`. Port 0 takes a free one. Several listeners at one address share its connections, as shards do.
+  /// Listens for `owner`. Port 0 takes a free one. Several listeners at one address share its connections, as shards
+  /// do.
   std::unique_ptr<broker::Listener> listen(OwnerId owner, std::string host, int port = 0);
   /// Connects from `owner`; `done` runs as its event. Errors: io_error when nobody listens there or the way is blocked.
   void connect(OwnerId owner, std::string host, int port,
@@ -67,7 +68,11 @@ class SimNetwork {
 class SimListener final : public broker::Listener {
  public:
   SimListener(SimNetwork& network, OwnerId owner, std::string host, int port)
-      : network_(network), owner_(owner), host_(std::move(host)), port_(port), life_(std::make_shared<SimListener*>(this)) {}
+      : network_(network),
+        owner_(owner),
+        host_(std::move(host)),
+        port_(port),
+        life_(std::make_shared<SimListener*>(this)) {}
   ~SimListener() override;
 
   void start(UniqueFunction<void(std::unique_ptr<broker::Stream>)> accepted) override;

@@ -69,22 +69,16 @@ class Model {
       case 1:
       case 2:
       case 3:
-      case 4:
-        return append();
-      case 5:
-        return vote();
-      case 6:
-        return release();
-      case 7:
-        return read();
+      case 4: return append();
+      case 5: return vote();
+      case 6: return release();
+      case 7: return read();
       case 8:
         // Slow at times, so that crashes strike while files are prepared.
         if (random_.one_in(3)) world_.store.stall("journal", std::chrono::microseconds(random_.below(4) * 1500));
         if (random_.one_in(40)) world_.store.fail_next(random_fault(), "journal");
         return;
-      case 9:
-        world_.journal->flush();
-        return;
+      case 9: world_.journal->flush(); return;
       default:
         world_.journal->flush();
         world_.scheduler.run_for(std::chrono::microseconds(random_.below(random_.one_in(4) ? 20000 : 800)));
@@ -110,7 +104,8 @@ class Model {
     std::uint64_t size = random_.below(600);
     if (random_.one_in(6)) size = random_.below(9000);
     if (random_.one_in(60)) size = random_.below(world_.options.max_entry_bytes + 1);
-    Entry entry{Term(1 + log.vote.term.value), static_cast<std::uint8_t>(1 + random_.below(3)), std::string(size, '\0')};
+    Entry entry{Term(1 + log.vote.term.value), static_cast<std::uint8_t>(1 + random_.below(3)),
+                std::string(size, '\0')};
     for (std::size_t i = 0; i < entry.payload.size(); i += 1 + random_.below(64)) {
       entry.payload[i] = static_cast<char>(random_.next());
     }
@@ -165,7 +160,8 @@ class Model {
     }
     const LogIndex released = released_[group];
     if (last <= released) return;
-    const LogIndex upto(random_.one_in(2) ? last.value : released.value + 1 + random_.below(last.value - released.value));
+    const LogIndex upto(random_.one_in(2) ? last.value
+                                          : released.value + 1 + random_.below(last.value - released.value));
     auto position = world_.journal->position(group, upto);
     ASSERT_TRUE(position);
     EXPECT_NE(position->flush_bytes, 0U);
@@ -305,9 +301,9 @@ class Model {
  private:
   JournalWorld world_;
   SeededRandom random_;
-  Logs durable_;                   ///< what was reported durable
-  Logs now_;                       ///< with all that was appended
-  std::vector<Change> pending_;    ///< appended and not reported
+  Logs durable_;                 ///< what was reported durable
+  Logs now_;                     ///< with all that was appended
+  std::vector<Change> pending_;  ///< appended and not reported
   std::map<GroupId, LogIndex> released_;
   std::map<GroupId, JournalProof> proofs_;
   std::vector<SharedBytes> tail_;

@@ -186,8 +186,8 @@ TEST_F(JournalTest, SmallFlushesShareABuffer) {
   boot();
   std::vector<SharedBytes> tail;
   for (std::uint64_t index = 1; index <= 6; ++index) {
-    auto appended = journal->append_entry({GroupId(1), LogIndex(index), Term(1), 1},
-                                          SharedBytes::copy_of(as_bytes("small")));
+    auto appended =
+        journal->append_entry({GroupId(1), LogIndex(index), Term(1), 1}, SharedBytes::copy_of(as_bytes("small")));
     ASSERT_TRUE(appended) << "entry " << index;
     tail.push_back(appended->payload);
     flush_and_run();
@@ -386,8 +386,8 @@ TEST_F(JournalTest, AShortDsyncWriteIsAFailure) {
 TEST_F(JournalTest, WaitsForSpaceAndGoesOn) {
   boot();
   std::uint64_t index = 0;
-  const auto fault = store.inject({.op = SimOp::open, .path_contains = path(2), .error = Errc::no_space,
-                                   .times = sim::SimFault::kAlways});
+  const auto fault = store.inject(
+      {.op = SimOp::open, .path_contains = path(2), .error = Errc::no_space, .times = sim::SimFault::kAlways});
   Errc refused = Errc::internal;
   while (true) {
     auto appended = append(9, index + 1, std::string(7000, 'f'));
