@@ -159,6 +159,8 @@ Result<void> Shard::recover() {
     if (const auto& position = checkpoint.journal_position)
       proofs.push_back({replica->group(), checkpoint.snapshot.last_index, *position});
   }
+  // A file that a crash left must be gone before a checkpoint takes its name.
+  while (seams_.disk.in_flight() > 0) seams_.disk.wait();
   ReplayInto visitor(*this);
   if (auto replayed = journal_->recover(visitor, proofs); !replayed) return replayed;
   if (visitor.error) return fail(*visitor.error);
