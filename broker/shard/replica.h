@@ -132,7 +132,8 @@ class Replica final : private RaftOutput {
   void spill();
   bool spilling() const { return spilling_ > 0; }
   void drop_tails();
-  /// Whether requests had to wait for flush buffers since the last call: memory of logs keeps them.
+  /// Whether requests had to wait for the journal since the last call: memory of logs keeps its flush buffers, or its capacity
+  /// is in use.
   bool take_starved() { return std::exchange(starved_, false); }
   /// Retention: submits start-offset advances for what is due.
   void enforce_retention();

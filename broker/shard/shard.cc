@@ -137,7 +137,7 @@ void Shard::arm_tick_timer() {
 
 void Shard::relieve_pressure() {
   std::size_t unspilled = 0;
-  bool starved = false;  // requests wait for flush buffers, and only logs' memory can keep those for long
+  bool starved = false;  // requests wait for the journal: logs' memory keeps its flush buffers, or its capacity is in use
   for (const auto& replica : replicas_) {
     unspilled += replica->unspilled_bytes();
     starved |= replica->take_starved();
@@ -153,7 +153,9 @@ void Shard::relieve_pressure() {
     space_checked_ = now;
     space_.check(unspilled);
   }
-  if (checkpointer_ || now - pressure_checked_ < kPressureEvery) return;
+  // While the journal is nearly full one checkpoint follows the other: when appends wait, nothing else may bring a turn.
+  const bool nearly_full = journal_->append_room() * 4 <= journal_->options().capacity_bytes;
+  if (checkpointer_ || now < pressure_checked_ || (!nearly_full && now - pressure_checked_ < kPressureEvery)) return;
   pressure_checked_ = now;
   const auto usage = journal_->usage();
   if (usage.used_bytes * 2 >= usage.capacity_bytes)
