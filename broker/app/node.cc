@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "broker/app/shard_unit.h"
+#include "broker/net/address.h"
 #include "broker/net/event_loop.h"
 #include "broker/net/tcp.h"
 #include "broker/shard/thread_mailbox.h"
@@ -183,7 +184,7 @@ Result<void> Node::open_listeners() {
   }
   port_ = options.port;
   host_ = address->first;
-  kafka_address_ = fmt::format("{}:{}", host_.empty() ? "0.0.0.0" : host_, port_);
+  kafka_address_ = host_port_text(host_.empty() ? "0.0.0.0" : host_, port_);
   return {};
 }
 
