@@ -74,7 +74,7 @@ std::string NodeWorld::run() {
 // ---- Life and death ----
 
 void NodeWorld::live() {
-  const SteadyTime end = scheduler_.now() + millis(20, one_in(3) ? 2'500 : 700);
+  const SteadyTime end = scheduler_.now() + millis(20, one_in(3) ? 2'200 : 700);
   if (one_in(5)) fill_disk();
   if (one_in(4)) break_device();
   const SteadyTime room_again = scheduler_.now() + millis(100, 1'500);

@@ -127,7 +127,7 @@ void Workload::may_fail(const PartitionModel& partition, const Error& error, con
 // ---- Producers ----
 
 void Workload::stream_step(Stream& stream) {
-  after(between(300, 9'000), [this, &stream] { stream_step(stream); });
+  after(between(300, 12'000), [this, &stream] { stream_step(stream); });
   while (!stream.window.empty() && stream.window.front().acknowledged) stream.window.pop_front();
   if (gone(stream.partition)) {
     stream.window.clear();
