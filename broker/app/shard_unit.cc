@@ -2,9 +2,12 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 namespace sluice::broker {
 namespace {
 
+constexpr std::uint64_t kLeastEntryBytes = 1U << 20;
 constexpr Nanos kDrainLimit = std::chrono::seconds(5);
 
 ShardOptions shard_options(const Settings& settings, const NodeIdentity& identity, ShardId id) {
@@ -21,7 +24,9 @@ ShardOptions shard_options(const Settings& settings, const NodeIdentity& identit
   options.journal.capacity_bytes =
       std::max(settings.journal_capacity_bytes / identity.shards, 4 * settings.journal_file_bytes);
   options.journal.direct = settings.journal_direct;
-  options.journal.max_entry_bytes = static_cast<std::uint32_t>(settings.kafka_max_request_bytes + (1 << 16));
+  // The largest batch, and in any case a command with a table's largest rows.
+  options.journal.max_entry_bytes =
+      static_cast<std::uint32_t>(std::max(settings.kafka_max_request_bytes, kLeastEntryBytes) + (1 << 16));
   options.journal.sync = settings.journal_sync == "dsync"       ? storage::JournalSync::dsync
                          : settings.journal_sync == "fdatasync" ? storage::JournalSync::fdatasync
                                                                 : storage::JournalSync::automatic;
