@@ -368,7 +368,7 @@ TEST_P(PowerLoss, NothingAcknowledgedIsLost) {
     if (ok() && random_.one_in(6)) {  // at once again: recovery itself is what is interrupted
       live(0, random_.below(20));
     } else if (ok()) {
-      live(40 + random_.below(220), random_.below(40));
+      live(40 + random_.below(140), random_.below(40));
     }
     rolled_ += rolled_logs(data_);
     if (ok() && life_ % 4 == 0) {  // it is asked to stop, and may or may not come to an end of it
