@@ -200,8 +200,11 @@ void Replica::spill() {
 
 void Replica::spill_done(const PartitionId& id, const Result<void>& result) {
   --spilling_;
-  if (Partition* partition = find(id)) count_unspilled(*partition);
-  if (!result && result.error().code == Errc::no_space)
+  Partition* const partition = find(id);
+  if (partition != nullptr) count_unspilled(*partition);
+  if (!result && partition == nullptr && result.error().code == Errc::not_found) {
+    // It was deleted meanwhile, and the checkpoint that says so has begun to remove its files.
+  } else if (!result && result.error().code == Errc::no_space)
     spill_again_ = context_.clock.steady() + kPauseWhenDiskIsFull;
   else if (!result)
     return stop(result.error(), true);

@@ -202,6 +202,27 @@ TEST(Shard, ADeletedPartitionsFilesGoAfterACheckpointThatSaysSo) {
                m.replica().find(m.partition()) == nullptr);
 }
 
+TEST(Shard, ADeletionWhileItsLogIsSpilledIsNoError) {
+  // A spill over many segments, and a checkpoint that knows of the deletion before the spill is through.
+  for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+    ShardMachine m(seed);
+    ASSERT_TRUE(m.start());
+    TopicSettings small;
+    small.segment_bytes = kMinRawSegmentBytes;
+    m.create(small);
+    m.create({}, 1);
+    ShardMachine::Answer last;
+    for (int i = 0; i < 40; ++i) last = m.send(std::string(6'000, 'x'));
+    m.run_until([&] { return last->has_value(); });
+    ASSERT_TRUE(m.command(DeletePartitionCommand{ShardMachine::partition()}));
+    m.checkpoint();
+    m.run();
+    ASSERT_FALSE(m.fatal_error) << "seed " << seed << ": " << m.fatal_error->message;
+    EXPECT_TRUE(m.produce("the others go on", {}, 1));
+    EXPECT_TRUE(m.files(ShardMachine::partition().text()).empty()) << "seed " << seed;
+  }
+}
+
 TEST(Shard, AnAppendBehindADeleteIsRefusedNotFatal) {
   ShardMachine m;
   ASSERT_TRUE(m.start());
