@@ -83,7 +83,9 @@ class PowerLoss : public ::testing::TestWithParam<std::tuple<const char*, bool>>
   ShardServices& any_api() { return node_->api(static_cast<std::uint32_t>(random_.below(kShards))); }
 
   void violate(const std::string& what) {
-    if (!what.empty() && violation_.empty()) violation_ = fmt::format("life {}: {}", life_, what);
+    if (what.empty() || !violation_.empty()) return;
+    violation_ = fmt::format("life {}: {}", life_, what);
+    if (node_ && node_->fatal()) violation_ += "; the node gave up: " + node_->fatal()->message;
   }
   bool ok() const { return violation_.empty(); }
 
@@ -150,7 +152,7 @@ void PowerLoss::live(std::size_t acknowledgements, std::uint64_t turns) {
     return acknowledgements_ >= enough || !ok();
   });
   if (ok() && !came)
-    return violate(node_->fatal() ? "the node gave up: " + node_->fatal()->message : std::string("acknowledgements do not come"));
+    return violate("acknowledgements do not come");
   for (std::uint64_t turn = 0; turn < turns && ok() && !node_->fatal(); ++turn) {
     step();
     node_->turn();
@@ -161,7 +163,7 @@ void PowerLoss::live(std::size_t acknowledgements, std::uint64_t turns) {
 
 void PowerLoss::check_topics() {
   if (!node_->turn_until([&] { return node_->ready(); }))
-    return violate(node_->fatal() ? "the node gave up: " + node_->fatal()->message : std::string("its groups do not come up"));
+    return violate("its groups do not come up");
   const auto expected = [&](const ClusterView& view) -> std::string {
     for (const TopicOfTest& topic : topics_) {
       const TopicInfo* const found = view.find(topic.name);
@@ -377,7 +379,7 @@ TEST_P(PowerLoss, NothingAcknowledgedIsLost) {
       const std::uint64_t most = random_.one_in(2) ? 1'000'000'000 : random_.below(60);
       for (std::uint64_t turn = 0; turn < most && !node_->drained() && !node_->fatal(); ++turn) node_->turn();
     }
-    if (node_->fatal()) violate("the node gave up: " + node_->fatal()->message);
+    if (node_->fatal()) violate("there was no error of the disk");
     die();
   }
   bring_up();
