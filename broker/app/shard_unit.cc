@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "broker/core/table_feed.h"
+
 namespace sluice::broker {
 namespace {
 
@@ -83,14 +85,20 @@ Result<void> ShardUnit::recover() {
 
 void ShardUnit::announce_node(std::string host, int port, UniqueFunction<void(Result<void>)> done) {
   Replica* const controller = shard_.replica(kControllerGroup);
-  const std::string row = encode_node_row({identity_.node, std::move(host), port});
-  const TableRow* const there = controller->table(kClusterTable)->find(node_row_key(identity_.node));
-  if (there != nullptr && there->value == row) return done({});
-  controller->submit(WriteTableCommand{std::string(kClusterTable), {{node_row_key(identity_.node), row, std::nullopt}}},
-                     [done = std::move(done)](Result<std::uint64_t> written) mutable {
-                       if (!written) return done(fail(written.error()));
-                       done({});
-                     });
+  const TableState& table = *controller->table(kClusterTable);
+  WriteTableCommand write{std::string(kClusterTable), {}};
+  std::string node = encode_node_row({identity_.node, std::move(host), port});
+  const TableRow* const there = table.find(node_row_key(identity_.node));
+  if (there == nullptr || there->value != node)
+    write.writes.push_back({node_row_key(identity_.node), std::move(node), std::nullopt});
+  const std::string feed = topic_row_key(kClusterTable);
+  if (table.find(feed) == nullptr)
+    write.writes.push_back({feed, encode_topic_row(table_feed_topic(kClusterTable, kControllerGroup)), std::nullopt});
+  if (write.writes.empty()) return done({});
+  controller->submit(std::move(write), [done = std::move(done)](Result<std::uint64_t> written) mutable {
+    if (!written) return done(fail(written.error()));
+    done({});
+  });
 }
 
 void ShardUnit::when_all_were_told(UniqueFunction<void()> done) {

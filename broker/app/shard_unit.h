@@ -35,7 +35,8 @@ class ShardUnit {
   Result<void> recover();
   bool turn() { return shard_.turn(); }
   bool ready() const { return shard_.ready(); }
-  /// Tells the cluster where this node is reached. On the controller's shard; `done` when that is committed.
+  /// Tells the cluster where this node is reached, and in a new cluster that `_cluster` can be read as a topic. On the
+  /// controller's shard; `done` when that is committed.
   void announce_node(std::string host, int port, UniqueFunction<void(Result<void>)> done);
   /// Calls `done` when every shard has taken what this one has told it until now: rows of the cluster, and who leads.
   void when_all_were_told(UniqueFunction<void()> done);

@@ -83,7 +83,7 @@ void ClusterView::count_partitions(const TopicInfo& topic, bool more) {
     at->second += more ? 1U : static_cast<std::size_t>(-1);
     if (at->second == 0) partitions_by_group_.erase(at);
   }
-  partition_count_ += more ? topic.partitions.size() : 0 - topic.partitions.size();
+  if (!topic.internal) partition_count_ += more ? topic.partitions.size() : 0 - topic.partitions.size();
 }
 
 Result<void> ClusterView::apply_node(std::string_view key, std::optional<std::string_view> value) {

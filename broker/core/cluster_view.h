@@ -85,7 +85,7 @@ class ClusterView {
   const std::map<NodeId, NodeInfo>& nodes() const { return nodes_; }
   GroupLeadership leadership(GroupId group) const;
   const std::map<GroupId, GroupLeadership>& groups() const { return groups_; }
-  std::size_t partition_count() const { return partition_count_; }  ///< of all topics
+  std::size_t partition_count() const { return partition_count_; }  ///< of all topics but internal ones
   std::size_t partitions_in(GroupId group) const;
   std::int64_t epoch_floor() const { return epoch_floor_; }
   std::uint64_t epoch_floor_revision() const { return epoch_floor_revision_; }

@@ -1,6 +1,6 @@
-// A table: the map that every replica builds from an internal topic's commands. Conditional writes are evaluated at
-// apply. Pure. Bounds: rows and bytes. The checkpoint holds the map; installing one replaces it, never merges.
-// Owner: Replica (broker/shard).
+// A table: the map that every replica builds from conditional writes, which are evaluated at apply; its history is a
+// topic (table_feed.h). Pure. Bounds: rows and bytes. The checkpoint holds the map; installing one replaces it, never
+// merges. Owner: Replica (broker/shard).
 #pragma once
 
 #include <cstdint>

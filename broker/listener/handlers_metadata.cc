@@ -96,8 +96,9 @@ kafka::MetadataResponse make_reply(const kafka::MetadataRequest& request, const 
   response.cluster_id = broker.cluster_id();
   response.controller_id = broker.self();  // any node passes controller requests on
   if (request.asks_for_all(call.version())) {
+    // Internal topics are told to who names them: a subscription by pattern is not to swallow the broker's own tables.
     for (const auto& [name, topic] : cluster.topics()) {
-      if (is_there(&topic)) response.topics.push_back(describe_topic(broker, topic));
+      if (is_there(&topic) && !topic.internal) response.topics.push_back(describe_topic(broker, topic));
     }
     return response;
   }

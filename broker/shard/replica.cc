@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "broker/core/table_feed.h"
 #include "protocol/base/log.h"
 
 namespace sluice::broker {
@@ -14,8 +15,17 @@ Replica::Replica(GroupId group, std::string directory, ReplicaContext& context)
       context_(context),
       raft_(group, context.self, fmt::format("node-{}", context.self.value), context.raft_options, context.random,
             *this) {
-  if (group_ == kControllerGroup)
-    tables_.emplace(std::string(kClusterTable), TableState(std::string(kClusterTable)));
+  if (group_ == kControllerGroup) add_table(kClusterTable);
+}
+
+void Replica::add_table(std::string_view name) {
+  tables_.emplace(std::string(name), TableState(std::string(name)));
+  const PartitionId feed = table_feed_partition(name);
+  auto log = make_log(feed, table_feed_settings());
+  log->create(Offset(0));
+  PartitionState state(feed, LeaderEpoch(0), table_feed_settings(), context_.producers);
+  partitions_[feed] = std::make_unique<Partition>(std::move(state), std::move(log));
+  partitions_[feed]->table_feed = true;
 }
 
 Replica::~Replica() = default;
@@ -40,7 +50,9 @@ Result<void> Replica::load(const Checkpoint& checkpoint) {
       return fail(Errc::corrupt, fmt::format("partition {}: its state and its log disagree", from.id.text()));
     auto log = make_log(from.id, state->settings());
     log->open(from.log);
-    partitions_[from.id] = std::make_unique<Partition>(std::move(*state), std::move(log));
+    auto partition = std::make_unique<Partition>(std::move(*state), std::move(log));
+    if (const Partition* made = find(from.id)) partition->table_feed = made->table_feed;
+    partitions_[from.id] = std::move(partition);
   }
   for (const CheckpointedTable& from : checkpoint.tables) {
     auto table = TableState::decode(from.chunks);
@@ -59,10 +71,11 @@ Result<void> Replica::recovered_entry(const storage::JournalEntry& entry, ByteSp
   if (entry.index <= applied_) return {};
   const std::uint64_t nth = entry.index.value - applied_.value - 1;
   if (nth > entries_.size())
-    return fail(Errc::corrupt,
-                fmt::format("group {}: the journal goes on at index {}, but the checkpoint and the journal before it end "
-                            "at {}: entries between them are missing",
-                            group_.value, entry.index.value, applied_.value + entries_.size()));
+    return fail(
+        Errc::corrupt,
+        fmt::format("group {}: the journal goes on at index {}, but the checkpoint and the journal before it end "
+                    "at {}: entries between them are missing",
+                    group_.value, entry.index.value, applied_.value + entries_.size()));
   entries_.resize(nth);
   recovery_.entries.resize(nth);
   const auto type = static_cast<EntryType>(entry.type);
@@ -94,9 +107,7 @@ Result<void> Replica::start() {
 Millis Replica::now() const { return std::chrono::duration_cast<Millis>(context_.clock.steady()); }
 bool Replica::ready() const { return !stopped_ && raft_.ready(); }
 
-GroupLeadership Replica::leadership() const {
-  return {stopped_ ? NodeId{} : raft_.leader(), raft_.term(), ready()};
-}
+GroupLeadership Replica::leadership() const { return {stopped_ ? NodeId{} : raft_.leader(), raft_.term(), ready()}; }
 
 Partition* Replica::find(const PartitionId& partition) {
   const auto it = partitions_.find(partition);

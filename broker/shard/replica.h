@@ -8,14 +8,14 @@
 // Owner: Shard. Thread safety: the shard's thread.
 #pragma once
 
+#include <tsl/robin_map.h>
+
 #include <deque>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <tsl/robin_map.h>
 
 #include "broker/core/commands.h"
 #include "broker/core/partition_state.h"
@@ -57,7 +57,7 @@ struct AppendResult {
 };
 struct AppendRequest {
   PartitionId partition;
-  BatchHeader header;    ///< as validate_batch() gave it
+  BatchHeader header;  ///< as validate_batch() gave it
   SharedBytes batch;
   bool reply_when_durable = false;  ///< acks=1: this replica's journal has it; otherwise: committed and applied
   UniqueFunction<void(Result<AppendResult>)> done;
@@ -74,8 +74,9 @@ struct Partition {
   Partition(PartitionState s, std::unique_ptr<storage::PartitionLog> l) : state(std::move(s)), log(std::move(l)) {}
   PartitionState state;
   std::unique_ptr<storage::PartitionLog> log;
-  bool failed = false;         ///< a read error: this replica of it stopped serving
-  bool dirty = false;          ///< in the replica's list of logs to spill
+  bool failed = false;             ///< a read error: this replica of it stopped serving
+  bool table_feed = false;         ///< its batches are those of a table's writes
+  bool dirty = false;              ///< in the replica's list of logs to spill
   std::size_t unspilled_seen = 0;  ///< what of it the replica's sum counts
 };
 
@@ -104,7 +105,7 @@ class Replica final : private RaftOutput {
 
   // ---- Look-ups ----
   GroupId group() const { return group_; }
-  bool ready() const;          ///< leads, and its barrier is applied
+  bool ready() const;  ///< leads, and its barrier is applied
   GroupLeadership leadership() const;
   Partition* find(const PartitionId& partition);
   const tsl::robin_map<PartitionId, std::unique_ptr<Partition>>& partitions() const { return partitions_; }
@@ -132,8 +133,8 @@ class Replica final : private RaftOutput {
   void spill();
   bool spilling() const { return spilling_ > 0; }
   void drop_tails();
-  /// Whether requests had to wait for the journal since the last call: memory of logs keeps its flush buffers, or its capacity
-  /// is in use.
+  /// Whether requests had to wait for the journal since the last call: memory of logs keeps its flush buffers, or its
+  /// capacity is in use.
   bool take_starved() { return std::exchange(starved_, false); }
   /// Retention: submits start-offset advances for what is due.
   void enforce_retention();
@@ -142,8 +143,8 @@ class Replica final : private RaftOutput {
   void stop_requests(const Error& why);
 
   // ---- For the Checkpointer ----
-  /// The group's content as of applied_index(), and a mark at every log's end there. The logs' states are still empty: the
-  /// caller fills them in as sync() reports each as durable.
+  /// The group's content as of applied_index(), and a mark at every log's end there. The logs' states are still empty:
+  /// the caller fills them in as sync() reports each as durable.
   Checkpoint capture();
   /// The checkpoint at `index` is durable: trims the core and the journal, unlinks what became garbage.
   void checkpointed(const Checkpoint& checkpoint);
@@ -215,7 +216,9 @@ class Replica final : private RaftOutput {
   Result<void> apply_append(const AppendCommand& append, const SharedBytes& payload, std::int64_t group_time,
                             PendingAppend* pending);
   Result<std::uint64_t> apply_command(const Command& command, std::int64_t group_time);
+  void add_table(std::string_view name);
   Result<std::uint64_t> apply_table_write(const WriteTableCommand& write, std::int64_t group_time);
+  Result<void> append_to_feed(const WriteTableCommand& write, std::uint64_t revision, std::int64_t group_time);
   Result<std::uint64_t> create_partition(const CreatePartitionCommand& create);
   void delete_partition(const PartitionId& id);
   void announce();
@@ -239,18 +242,18 @@ class Replica final : private RaftOutput {
   std::deque<AppendRequest> append_queue_;
   std::deque<QueuedCommand> command_queue_;
   std::size_t queued_bytes_ = 0;
-  std::deque<PendingEntry> pending_;           ///< submitted, not applied, ascending index
-  std::deque<StoredEntry> entries_;            ///< [applied_ + 1, last index], payloads in memory where possible
+  std::deque<PendingEntry> pending_;  ///< submitted, not applied, ascending index
+  std::deque<StoredEntry> entries_;   ///< [applied_ + 1, last index], payloads in memory where possible
   LogIndex applied_, commit_, checkpoint_index_;
   Term applied_term_;
   std::int64_t group_time_ms_ = 0;
-  std::int64_t submitted_time_ms_ = 0;         ///< group time of the last entry submitted here
+  std::int64_t submitted_time_ms_ = 0;  ///< group time of the last entry submitted here
   std::deque<ToJournal> to_journal_;
   std::deque<InJournal> in_journal_;
-  std::vector<PartitionId> dirty_;             ///< partitions with something to spill
+  std::vector<PartitionId> dirty_;  ///< partitions with something to spill
   std::size_t unspilled_bytes_ = 0;
   int spilling_ = 0;
-  SteadyTime spill_again_{0};                  ///< not before, after the disk was full
+  SteadyTime spill_again_{0};  ///< not before, after the disk was full
   bool fetching_payload_ = false;
   bool starved_ = false;
   bool stopped_ = false;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "broker/core/table_feed.h"
 #include "broker/shard/replica.h"
 #include "protocol/base/log.h"
 
@@ -55,9 +56,9 @@ void Replica::fetch_payload() {
     if (alive.expired()) return;
     fetching_payload_ = false;
     if (!payload)
-      return stop({payload.error().code, fmt::format("entry {} can't be read back: {}", index.value,
-                                                     payload.error().message)},
-                  true);
+      return stop(
+          {payload.error().code, fmt::format("entry {} can't be read back: {}", index.value, payload.error().message)},
+          true);
     if (!entries_.empty() && index == applied_.next()) entries_.front().payload = std::move(*payload);
     context_.wake();
   });
@@ -140,7 +141,8 @@ Result<std::uint64_t> Replica::apply_command(const Command& command, std::int64_
 Result<std::uint64_t> Replica::create_partition(const CreatePartitionCommand& create) {
   if (find(create.partition) != nullptr) return 0;
   if (deleting_.contains(create.partition))
-    return fail(Errc::unknown_topic, "partition " + create.partition.text() + " is being deleted; ids are never reused");
+    return fail(Errc::unknown_topic,
+                "partition " + create.partition.text() + " is being deleted; ids are never reused");
   auto log = make_log(create.partition, create.settings);
   log->create(Offset(0));
   partitions_[create.partition] = std::make_unique<Partition>(
@@ -160,14 +162,35 @@ void Replica::delete_partition(const PartitionId& id) {
   context_.observer.partition_moved(id, true);
 }
 
-Result<std::uint64_t> Replica::apply_table_write(const WriteTableCommand& write, std::int64_t) {
+Result<std::uint64_t> Replica::apply_table_write(const WriteTableCommand& write, std::int64_t group_time) {
   const auto it = tables_.find(write.table);
-  if (it == tables_.end()) return fail(Errc::not_found, fmt::format("group {} has no table {}", group_.value, write.table));
+  if (it == tables_.end())
+    return fail(Errc::not_found, fmt::format("group {} has no table {}", group_.value, write.table));
   auto revision = it->second.apply(write);
   if (!revision) return revision;
+  // A feed that can't be continued means that replicas would part: nothing of this group may be believed any more.
+  if (auto fed = append_to_feed(write, *revision, group_time); !fed) {
+    stop(fed.error(), true);
+    return fail(fed.error());
+  }
   for (const TableWrite& row : write.writes)
     context_.observer.table_row_changed(write.table, row.key, row.value, *revision);
   return revision;
+}
+
+Result<void> Replica::append_to_feed(const WriteTableCommand& write, std::uint64_t revision, std::int64_t group_time) {
+  Partition* const feed = find(table_feed_partition(write.table));
+  CHECK(feed != nullptr, "a table has its feed from the start");
+  auto epoch = feed->state.leader_epoch(applied_term_);
+  if (!epoch) return fail(epoch.error());
+  SharedBytes batch = encode_table_feed(write, revision, feed->state.end_offset(), *epoch, group_time);
+  auto header = parse_batch_header(batch);
+  CHECK(header, "what was just built has a header");
+  if (auto applied = feed->state.apply_append(*header, group_time); !applied) return applied;
+  feed->log->append(std::move(batch), group_time);
+  count_unspilled(*feed);
+  context_.observer.partition_moved(feed->state.id(), false);
+  return {};
 }
 
 // ---- Spill ----
@@ -263,7 +286,8 @@ Checkpoint Replica::capture() {
     partition->log->mark();
     checkpoint.partitions.push_back({id, partition->state.encode(), {}});
   }
-  for (const auto& [name, table] : tables_) checkpoint.tables.push_back({name, table.encode(kCheckpointFrameBytes / 2)});
+  for (const auto& [name, table] : tables_)
+    checkpoint.tables.push_back({name, table.encode(kCheckpointFrameBytes / 2)});
   for (const auto& [id, log] : deleting_) checkpoint.deleting.push_back(id);
   return checkpoint;
 }

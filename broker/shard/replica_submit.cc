@@ -11,6 +11,9 @@ namespace sluice::broker {
 void Replica::append(AppendRequest request) {
   if (stopped_ || raft_.leader() != context_.self || raft_.role() != RaftRole::leader)
     return request.done(fail(Errc::not_leader, fmt::format("group {} is not led here", group_.value)));
+  if (const Partition* partition = find(request.partition); partition != nullptr && partition->table_feed)
+    return request.done(
+        fail(Errc::invalid_topic, "a table's topic takes what is written to the table, and nothing else"));
   queued_bytes_ += request.batch.size();
   append_queue_.push_back(std::move(request));
   context_.wake();
@@ -147,7 +150,8 @@ void Replica::take(AppendRequest request, EntryWriter& writer, PendingEntry& ent
   header.base_offset = base;
   header.leader_epoch = *epoch;
   state.submitted(header);
-  entry.appends.push_back({request.partition, base, append_time_ms, request.reply_when_durable, std::move(request.done), {}});
+  entry.appends.push_back(
+      {request.partition, base, append_time_ms, request.reply_when_durable, std::move(request.done), {}});
 }
 
 void Replica::join(AppendRequest request, Offset offset, PendingEntry& packing) {
@@ -187,15 +191,14 @@ void Replica::persist_hard_state(const HardState& state) {
 }
 
 void Replica::persist_entries(LogIndex first, std::span<const Entry> entries) {
-  CHECK(first > applied_ && first.value <= applied_.value + 1 + entries_.size(), "entries follow the log without a gap");
+  CHECK(first > applied_ && first.value <= applied_.value + 1 + entries_.size(),
+        "entries follow the log without a gap");
   entries_.resize(first.value - applied_.value - 1);
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const Entry& entry = entries[i];
     entries_.push_back({entry.term, entry.type, entry.payload});
-    to_journal_.push_back({false,
-                           {group_, first.plus(i), entry.term, static_cast<std::uint8_t>(entry.type)},
-                           entry.payload,
-                           {}});
+    to_journal_.push_back(
+        {false, {group_, first.plus(i), entry.term, static_cast<std::uint8_t>(entry.type)}, entry.payload, {}});
   }
   drain_to_journal();
   context_.wake();

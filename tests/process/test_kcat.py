@@ -103,6 +103,32 @@ class Kcat(BrokerTest):
             self.assertEqual((partition["leader"], partition["replicas"], partition["isrs"]), (me, [{"id": me}], [{"id": me}]))
         self.assertIn(b'topic "one" with 1 partitions', kcat(self.node, "-L", "-t", "one"))
 
+    def test_cluster_table_is_a_topic(self):
+        clients.create_topic(self.node, "orders", partitions=2)
+        self.assertNotIn(b"_cluster", kcat(self.node, "-L"))
+        self.assertIn(b'topic "_cluster" with 1 partitions', kcat(self.node, "-L", "-t", "_cluster"))
+
+        def changes():
+            read = kcat(self.node, "-C", "-t", "_cluster", "-o", "beginning", "-e", "-q", "-f", "%o %k %S %h\n")
+            return [line.split() for line in read.decode().splitlines()]
+
+        before = changes()
+        self.assertEqual([int(change[0]) for change in before], list(range(len(before))))
+        self.assertEqual([change[1] for change in before].count("topic/orders"), 2, "creating, then live")
+        self.assertIn("topic/_cluster", [change[1] for change in before])
+        clients.delete_topic(self.node, "orders")
+        self.node.kill()
+        self.node.start()
+        after = changes()
+        self.assertEqual(after[:len(before)], before)
+        told = [change for change in after if change[1] == "topic/orders"]
+        self.assertEqual(told[-1][2], "-1", "the row is gone: a null value")
+        revisions = [int(change[3].removeprefix("revision=")) for change in after]
+        self.assertEqual(revisions, sorted(revisions))
+        with self.assertRaises(AssertionError):
+            kcat(self.node, "-P", "-t", "_cluster", "-p", "0", "-X", "message.timeout.ms=3000", given=b"forged\n")
+        self.assertEqual(len(changes()), len(after))
+
     def test_large_messages(self):
         large = bytes(range(33, 127)) * 10_000
         kcat(self.node, "-P", "-t", "large", "-p", "0", "-X", "message.max.bytes=2000000", given=b"x" + large + b"\n")

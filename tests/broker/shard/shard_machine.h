@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "broker/core/table_feed.h"
 #include "broker/shard/shard.h"
 #include "tests/sim/clock/sim_clock.h"
 #include "tests/sim/disk/sim_disk.h"
@@ -127,22 +128,27 @@ class ShardMachine : public ApplyObserver {
     if (!answer->has_value()) return fail(Errc::internal, "no answer");
     return **answer;
   }
-  /// All records of a partition, as text, from its start.
-  std::vector<std::string> values(int nth = 0) {
-    std::vector<std::string> all;
-    Partition* const found = replica().find(partition(nth));
-    if (found == nullptr) return {"(no partition)"};
+  /// Keys and values of all records of a partition, from its start.
+  using Records = std::vector<std::pair<std::string, std::optional<std::string>>>;
+  Records records(const PartitionId& id, GroupId group) {
+    Records all;
+    Replica& owner = *shard_->replica(group);
+    Partition* const found = owner.find(id);
+    if (found == nullptr) return {{"", "(no partition)"}};
     Offset at = found->state.start_offset();
     while (at < found->state.end_offset()) {
       std::optional<Result<ReadResult>> read;
-      replica().read(partition(nth), at, 1U << 20, [&](Result<ReadResult> result) { read = std::move(result); });
+      owner.read(id, at, 1U << 20, [&](Result<ReadResult> result) { read = std::move(result); });
       run_until([&] { return read.has_value(); });
-      if (!read || !*read || (*read)->batches.empty()) return {"(unreadable)"};
+      if (!read || !*read || (*read)->batches.empty()) return {{"", "(unreadable)"}};
       std::vector<std::byte> scratch;
+      const auto text = [](const auto& bytes) {
+        return bytes ? std::optional(std::string(as_text(*bytes))) : std::nullopt;
+      };
       for (const SharedBytes& each : (*read)->batches) {
         EXPECT_TRUE(batch_crc_holds(each));
         EXPECT_TRUE(for_each_record(each, scratch, 1U << 20, [&](const RecordView& record) {
-          if (record.offset >= at) all.emplace_back(as_text(*record.value));
+          if (record.offset >= at) all.emplace_back(text(record.key).value_or(""), text(record.value));
           return true;
         }));
         at = parse_batch_header(each)->next_offset();
@@ -150,10 +156,17 @@ class ShardMachine : public ApplyObserver {
     }
     return all;
   }
-  void checkpoint() {
-    const LogIndex target = replica().applied_index();
-    run_until([&] { return shard_->checkpoint(kGroup) || replica().checkpoint_index() == target; });
-    run_until([&] { return replica().checkpoint_index() >= target; });
+  /// All records of a partition, as text, from its start.
+  std::vector<std::string> values(int nth = 0) {
+    std::vector<std::string> all;
+    for (auto& [key, value] : records(partition(nth), kGroup)) all.push_back(value.value_or("(null)"));
+    return all;
+  }
+  void checkpoint(GroupId group = kGroup) {
+    Replica& replica = *shard_->replica(group);
+    const LogIndex target = replica.applied_index();
+    run_until([&] { return shard_->checkpoint(group) || replica.checkpoint_index() == target; });
+    run_until([&] { return replica.checkpoint_index() >= target; });
   }
   /// Files below the group's directory whose path contains `part`.
   std::vector<std::string> files(std::string_view part) const {

@@ -360,5 +360,48 @@ TEST(Shard, TableWritesAreConditionalAndSurvive) {
   EXPECT_EQ(m.shard().replica(kControllerGroup)->table(kClusterTable)->find("k")->value, "one");
 }
 
+TEST(Shard, ATablesFeedTellsEveryWriteOnceWhateverIsLost) {
+  ShardMachine m(7);
+  ASSERT_TRUE(m.start());
+  const PartitionId feed = table_feed_partition(kClusterTable);
+  for (int life = 0; life < 4; ++life) {
+    for (int nth = 0; nth < 20; ++nth) {
+      std::optional<Result<std::uint64_t>> answer;
+      const std::string key = "k" + std::to_string(m.random.below(5));
+      auto value = m.random.below(4) == 0 ? std::nullopt : std::optional(std::to_string(life * 100 + nth));
+      m.shard()
+          .replica(kControllerGroup)
+          ->submit(WriteTableCommand{std::string(kClusterTable), {{key, std::move(value), std::nullopt}}},
+                   [&](Result<std::uint64_t> result) { answer = std::move(result); });
+      m.run_until([&] { return answer.has_value(); });
+      ASSERT_TRUE(*answer);
+    }
+    // Some lives go on from a checkpoint and some from the journal alone.
+    if (life % 2 == 0) m.checkpoint(kControllerGroup);
+    ASSERT_TRUE(m.crash());
+    const auto records = m.records(feed, kControllerGroup);
+    EXPECT_EQ(records.size(), 20U * (static_cast<std::size_t>(life) + 1));
+    std::map<std::string, std::string> map;
+    for (const auto& [key, value] : records) value ? map[key] = *value : (map.erase(key), std::string());
+    std::map<std::string, std::string> rows;
+    for (const auto& [key, row] : m.shard().replica(kControllerGroup)->table(kClusterTable)->rows())
+      rows[key] = row.value;
+    EXPECT_EQ(map, rows);
+  }
+}
+
+TEST(Shard, NobodyAppendsToATablesFeed) {
+  ShardMachine m;
+  ASSERT_TRUE(m.start());
+  std::optional<Result<AppendResult>> answer;
+  const SharedBytes bytes = SharedBytes::take(ShardMachine::batch("forged"));
+  m.shard()
+      .replica(kControllerGroup)
+      ->append({table_feed_partition(kClusterTable), *parse_batch_header(bytes), bytes, false,
+                [&](Result<AppendResult> result) { answer = std::move(result); }});
+  m.run_until([&] { return answer.has_value(); });
+  EXPECT_EQ(answer->error().code, Errc::invalid_topic);
+}
+
 }  // namespace
 }  // namespace sluice::broker
