@@ -138,7 +138,8 @@ void Shard::arm_tick_timer() {
 
 void Shard::relieve_pressure() {
   std::size_t unspilled = 0;
-  bool starved = false;  // requests wait for the journal: logs' memory keeps its flush buffers, or its capacity is in use
+  bool starved =
+      false;  // requests wait for the journal: logs' memory keeps its flush buffers, or its capacity is in use
   for (const auto& replica : replicas_) {
     unspilled += replica->unspilled_bytes();
     starved |= replica->take_starved();
@@ -152,9 +153,12 @@ void Shard::relieve_pressure() {
   const SteadyTime now = seams_.clock.steady();
   if (now - space_checked_ >= kPressureEvery) {  // a fast producer fills in a second what is to be kept free
     space_checked_ = now;
+    if (journal_->write_refused()) space_.write_refused();
     space_.check(unspilled);
+    journal_->retry_refused();  // at most as often as this, and at least with each housekeeping
   }
-  // While the journal is nearly full one checkpoint follows the other: when appends wait, nothing else may bring a turn.
+  // While the journal is nearly full one checkpoint follows the other: when appends wait, nothing else may bring a
+  // turn.
   const bool nearly_full = journal_->append_room() * 4 <= journal_->options().capacity_bytes;
   if (checkpointer_ || now < pressure_checked_ || (!nearly_full && now - pressure_checked_ < kPressureEvery)) return;
   pressure_checked_ = now;
@@ -226,8 +230,9 @@ bool Shard::clocks_agree() {
     return true;
   }
   if (!std::exchange(clock_warned_, true))
-    log_warn("the wall clock moved by {} s against the steady one: retention pauses until they agree again or a restart",
-             std::chrono::duration_cast<std::chrono::seconds>(apart).count());
+    log_warn(
+        "the wall clock moved by {} s against the steady one: retention pauses until they agree again or a restart",
+        std::chrono::duration_cast<std::chrono::seconds>(apart).count());
   return false;
 }
 
@@ -241,7 +246,8 @@ void Shard::drain(UniqueFunction<void()> done) {
 
 void Shard::continue_drain() {
   if (checkpointer_ || !drained_) return;
-  if (!journal_->clean()) return;
+  // What the disk has no room for was acknowledged to nobody: it is given up.
+  if (!journal_->clean() && !journal_->write_refused()) return;
   for (auto& replica : replicas_)
     if (replica->entries_since_checkpoint() > 0 && !space_.full() && checkpoint(replica->group())) return;
   for (auto& replica : replicas_)

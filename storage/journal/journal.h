@@ -88,8 +88,8 @@ class JournalObserver {
   virtual ~JournalObserver() = default;
   /// All records appended up to and including `sequence` (returned by append_*) are durable.
   virtual void journal_durable(std::uint64_t sequence) = 0;
-  /// A write or sync failed: exit. Want of space is expected only while a new file is prepared (a file is begun only
-  /// when the disk has room for all of it); it is not reported here but answered by append_*().
+  /// A write or sync failed: exit. Want of space is not reported here but answered by append_*() and write_refused(),
+  /// as long as the file is direct or the write is no dsync one (else it may be the sync that failed).
   virtual void journal_failed(const Error& error) = 0;
 };
 
@@ -144,6 +144,10 @@ class Journal {
   Result<std::uint64_t> append_vote(const JournalVote& vote);
   /// Starts a write of what was appended, if fewer than `flushes_in_flight` are under way.
   void flush();
+  /// The disk had no room for a flush: appending is refused (no_space) until retry_refused() finds some. Its records
+  /// are not durable before; nothing is lost.
+  bool write_refused() const;
+  void retry_refused();
   /// True when nothing is appended that is not yet durable.
   bool clean() const;
 

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "protocol/base/check.h"
+#include "protocol/base/log.h"
 
 namespace sluice::storage {
 
@@ -33,6 +34,8 @@ Result<void> JournalWriter::make_room(std::size_t payload_bytes) {
   }
   files_.retry();
   if (files_.blocked()) return fail(Errc::no_space, options_.directory + ": no space for the journal's next file");
+  if (write_refused())
+    return fail(Errc::no_space, options_.directory + ": no space for what was appended to the journal");
   const std::size_t need = record_span(payload_bytes);
   if (filling_ && filling_->capacity - filling_->used >= need) return {};
   if (filling_ && filling_->records == 0) {  // opened for a reservation that was forgotten
@@ -199,7 +202,7 @@ void JournalWriter::write_dsync(const FlushPtr& flush) {
                            [this, life = life_, flush](Result<void> written) {
                              auto alive = life.lock();
                              if (!alive) return;
-                             if (!written) return failed(written.error());
+                             if (!written) return write_failed(flush, written.error(), true);
                              completed(flush);
                            });
 }
@@ -209,7 +212,7 @@ void JournalWriter::write_then_sync(const FlushPtr& flush) {
                            [this, life = life_, flush](Result<void> written) {
                              auto alive = life.lock();
                              if (!alive) return;
-                             if (!written) return failed(written.error());
+                             if (!written) return write_failed(flush, written.error(), false);
                              if (broken_) return;
                              flush->file->file->sync([this, life, flush](Result<void> synced) {
                                auto still_alive = life.lock();
@@ -218,6 +221,21 @@ void JournalWriter::write_then_sync(const FlushPtr& flush) {
                                completed(flush);
                              });
                            });
+}
+
+/// A refused flush stays in flight and is written again as a whole: nothing of it was promised to anybody. A sync that
+/// failed is another thing, want of space or not: the kernel may have dropped pages of other flushes and told it only
+/// once. A write that syncs as well can fail so only where there is a page cache below it.
+void JournalWriter::write_failed(const FlushPtr& flush, const Error& error, bool synced) {
+  if (broken_) return;
+  if (error.code != Errc::no_space || (synced && !flush->file->file->direct())) return failed(error);
+  if (refused_.empty()) log_warn("journal: a write waits for space: {}", error.message);
+  refused_.push_back(flush);
+}
+
+void JournalWriter::retry_refused() {
+  if (broken_) return;
+  for (const FlushPtr& flush : std::exchange(refused_, {})) start_write(flush);
 }
 
 void JournalWriter::completed(const FlushPtr& flush) {

@@ -40,6 +40,10 @@ class JournalWriter {
   void file_ready() { pump(); }
   void file_failed(const Error& error) { failed(error); }
 
+  /// Writes again what the disk had no room for.
+  void retry_refused();
+  bool write_refused() const { return !refused_.empty(); }
+
   bool clean() const { return durable_record_ == last_record_; }
   bool broken() const { return broken_; }
   std::uint64_t last_record() const { return last_record_; }
@@ -88,6 +92,7 @@ class JournalWriter {
   void start_write(const FlushPtr& flush);
   void write_dsync(const FlushPtr& flush);
   void write_then_sync(const FlushPtr& flush);
+  void write_failed(const FlushPtr& flush, const Error& error, bool synced);
   void completed(const FlushPtr& flush);
   void write_marker();
   void failed(const Error& error);
@@ -103,6 +108,7 @@ class JournalWriter {
   FlushPtr filling_;
   std::deque<FlushPtr> sealed_;
   std::deque<FlushPtr> in_flight_;
+  std::vector<FlushPtr> refused_;  ///< of those in flight: the disk had no room for them
   std::map<std::pair<std::uint64_t, std::uint64_t>, Known> known_;  ///< by file and offset
   std::size_t prune_at_ = 64;
   const std::byte* reserved_ = nullptr;  ///< payload of the current reservation, behind filling_->used

@@ -207,18 +207,14 @@ class FullDisk(BrokerTest):
         self.verify_patient_load(producer, reports, 300)
 
     def test_not_a_byte_left(self):
-        """The journal itself may find no room then: the broker ends and says so, and goes on from there once there is some."""
+        """The journal itself may find no room then: what waits for it is acknowledged to nobody until there is some."""
         for topic in ["kept", "idempotent"]:
             clients.create_topic(self.node, topic)
         self.assertIsNone(self.produce_until_refused("kept", 100))
         producer, reports = self.patient_load(300, fill_at=50, leave_bytes=0)
-        wait_until(lambda: producer.poll(0.05) is not None and
-                   (self.node.log_lines("is full") or not self.node.running), "the broker notices")
+        wait_until(lambda: producer.poll(0.05) is not None and self.node.log_lines("is full"), "the broker notices")
+        self.read_all("kept")
         self.unfill()
-        if not self.node.running:
-            self.assertEqual(self.node.end_status(), 1)
-            self.assertEqual(len(self.node.log_lines("stopping at once", "No space left on device")), 1)
-            self.node.start()
         self.serves_again("kept")
         self.read_all("kept")
         self.verify_patient_load(producer, reports, 300)

@@ -411,6 +411,47 @@ TEST_F(JournalTest, WaitsForSpaceAndGoesOn) {
   EXPECT_EQ(position(9, index + 1).file, 2U);
 }
 
+TEST_F(JournalTest, AWriteWithoutSpaceWaitsAndIsWrittenAgain) {
+  boot();
+  run();
+  must_append(1, 1, "durable");
+  flush_and_run();
+  const std::uint64_t before = durable;
+  const auto fault = store.inject(
+      {.op = SimOp::write, .path_contains = ".wal", .error = Errc::no_space, .times = sim::SimFault::kAlways});
+  must_append(1, 2, "refused");
+  flush_and_run();
+  EXPECT_TRUE(journal->write_refused());
+  EXPECT_EQ(durable, before) << "nothing is told before it is written";
+  EXPECT_EQ(append(1, 3, "later").error().code, Errc::no_space);
+  journal->retry_refused();
+  flush_and_run();
+  EXPECT_TRUE(journal->write_refused()) << "there is still no room";
+  store.clear_fault(fault);
+  journal->retry_refused();
+  run();
+  EXPECT_FALSE(journal->write_refused());
+  EXPECT_TRUE(journal->clean());
+  must_append(1, 3, "later");
+  flush_and_run();
+  EXPECT_FALSE(failure);
+  kill();
+  ASSERT_TRUE(recover());
+  EXPECT_EQ(payload_of(1, 1), "durable");
+  EXPECT_EQ(payload_of(1, 2), "refused");
+  EXPECT_EQ(payload_of(1, 3), "later");
+}
+
+TEST_F(JournalTest, ASyncWithoutSpaceIsAFailure) {
+  options.sync = JournalSync::fdatasync;
+  boot();
+  run();
+  store.inject({.op = SimOp::sync, .path_contains = ".wal", .error = Errc::no_space});
+  must_append(1, 1, "lost in the page cache");
+  flush_and_run();
+  EXPECT_TRUE(failure) << "the kernel tells it once, and may mean another flush's pages";
+}
+
 TEST_F(JournalTest, RotInWhatWasDurableIsCorruption) {
   boot();
   must_append(1, 1, "durable");
