@@ -313,7 +313,13 @@ void Replica::remove_deleted(const std::vector<PartitionId>& ids) {
     it->second->remove_all([this, alive = std::weak_ptr(alive_), id](const Result<void>& removed) {
       if (alive.expired()) return;
       if (!removed) return log_warn("the files of deleted partition {} stay: {}", id.text(), removed.error().message);
-      deleting_.erase(id);
+      // A checkpoint that does not name it any more may survive a power failure that brings the directory back: nobody
+      // would remove it then.
+      context_.disk.sync_dir(directory_, [this, alive, id](const Result<void>& synced) {
+        if (alive.expired()) return;
+        if (!synced) return log_warn("{}: a removal is not durable: {}", directory_, synced.error().message);
+        deleting_.erase(id);
+      });
     });
   }
 }

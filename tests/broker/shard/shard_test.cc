@@ -202,6 +202,27 @@ TEST(Shard, ADeletedPartitionsFilesGoAfterACheckpointThatSaysSo) {
                m.replica().find(m.partition()) == nullptr);
 }
 
+TEST(Shard, ADeletedDirectoryThatAPowerFailureBringsBackIsStillRemoved) {
+  // The removal is not durable when the next checkpoint, which has nothing to say of it any more, is on its way.
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    ShardMachine m(seed);
+    ASSERT_TRUE(m.start());
+    m.create();
+    m.create({}, 1);
+    ASSERT_TRUE(m.produce("a"));
+    m.checkpoint();
+    ASSERT_TRUE(m.command(DeletePartitionCommand{m.partition()}));
+    m.checkpoint();
+    ASSERT_TRUE(m.produce("b", {}, 1));
+    m.checkpoint();
+    ASSERT_TRUE(m.crash()) << "seed " << seed;
+    ASSERT_TRUE(m.produce("c", {}, 1));
+    m.checkpoint();
+    m.run();
+    EXPECT_TRUE(m.files(m.partition().text()).empty()) << "seed " << seed;
+  }
+}
+
 TEST(Shard, ADeletionWhileItsLogIsSpilledIsNoError) {
   // A spill over many segments, and a checkpoint that knows of the deletion before the spill is through.
   for (std::uint64_t seed = 1; seed <= 100; ++seed) {
