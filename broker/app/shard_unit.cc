@@ -33,6 +33,7 @@ ShardOptions shard_options(const Settings& settings, const NodeIdentity& identit
                          : settings.journal_sync == "fdatasync" ? storage::JournalSync::fdatasync
                                                                 : storage::JournalSync::automatic;
   options.max_open_files = settings.log_max_open_files;
+  options.log.direct_run_bytes = settings.log_direct_bytes;
   options.spill_bytes = settings.memory_spill_bytes;
   options.max_unspilled_bytes = settings.memory_max_unspilled_bytes;
   options.idle_checkpoint = Millis(settings.checkpoint_idle_ms);

@@ -62,8 +62,7 @@ void EventLoop::watch_fd(int fd, UniqueFunction<void()> readable) {
   unwatch_fd(fd);
   auto watch = std::make_shared<Impl::Watch>(impl_->context, fd);
   watch->readable = std::move(readable);
-  impl_->watches[fd] = watch;
-  Impl::arm(std::move(watch));
+  impl_->watches[fd] = std::move(watch);
 }
 
 void EventLoop::unwatch_fd(int fd) {
@@ -78,16 +77,20 @@ void EventLoop::unwatch_fd(int fd) {
 void EventLoop::set_turn_hook(UniqueFunction<bool()> hook) { impl_->hook = std::move(hook); }
 
 void EventLoop::run() {
+  constexpr std::uint32_t kBusyTurns = 64;  // between looks at watched descriptors
   const Running running(impl_->running);
   impl_->take_time();
-  SteadyTime last_work = impl_->now - impl_->options.spin;
+  bool idle = false;
+  SteadyTime idle_since{0};
+  std::uint32_t turns = 0;
   while (!impl_->stopping.load(std::memory_order_relaxed)) {
+    if (++turns % kBusyTurns == 0) impl_->arm_watches();
     if (impl_->turn()) {
-      last_work = impl_->now;
-    } else if (impl_->now - last_work >= impl_->options.spin) {
-      impl_->sleep();
-      last_work = impl_->now;  // whatever woke us is worth a look around
+      if (std::exchange(idle, false)) impl_->usual_wait = (7 * impl_->usual_wait + (impl_->now - idle_since)) / 8;
+      continue;
     }
+    if (!std::exchange(idle, true)) idle_since = impl_->now;
+    if (!impl_->worth_spinning() || impl_->now - idle_since >= impl_->options.spin) impl_->sleep();
   }
   impl_->stopping.store(false);
 }
@@ -99,6 +102,7 @@ void EventLoop::stop() {
 
 bool EventLoop::poll() {
   const Running running(impl_->running);
+  impl_->arm_watches();
   return impl_->turn();
 }
 
@@ -140,6 +144,7 @@ std::size_t EventLoop::Impl::run_deferred() {
 }
 
 void EventLoop::Impl::sleep() {
+  arm_watches();
   sleeping.store(true);
   if (!woken.load() && deferred.empty()) {
     // Rounded up to a whole millisecond by epoll; Asio looks at the clock at least once a second, and so do we.
@@ -153,13 +158,14 @@ void EventLoop::Impl::sleep() {
   take_time();
 }
 
-void EventLoop::Impl::arm(std::shared_ptr<Watch> watch) {
-  auto& descriptor = watch->descriptor;
-  descriptor.async_wait(asio::posix::stream_descriptor::wait_read, [watch = std::move(watch)](std::error_code error) {
-    if (watch->forgotten || error) return;
-    watch->readable();
-    if (!watch->forgotten) arm(watch);
-  });
+void EventLoop::Impl::arm_watches() {
+  for (auto& [fd, watch] : watches) {
+    if (std::exchange(watch->armed, true)) continue;
+    watch->descriptor.async_wait(asio::posix::stream_descriptor::wait_read, [watch](std::error_code error) {
+      watch->armed = false;
+      if (!watch->forgotten && !error) watch->readable();
+    });
+  }
 }
 
 }  // namespace sluice::broker

@@ -2,7 +2,8 @@
 //
 // A turn: take the time; fire due timers; run what was posted; run up to a bound of ready socket handlers; run what was
 // deferred; call the turn hook. After a turn with work the loop looks again at once, and for `spin` longer when there
-// is none (on virtual machines waking costs more than the work); then it sleeps until a socket, a post or a timer.
+// is none (on virtual machines waking costs more than the work), unless work has come later than that of late; then it
+// sleeps until a socket, a watch, a post or a timer.
 // Invariants: steady() never goes back; a timer never fires before its time nor inside call_at(); between setting
 // `sleeping_` and sleeping the loop looks for posts once more, so that no wake-up is lost.
 // Thread safety: post(), wake() and stop() from every thread; all else on the loop's thread, or before run() starts.
@@ -48,8 +49,9 @@ class EventLoop final : public Clock {
   /// Runs `work` in this turn if it is under way, else in the next: a cheaper post() for the loop's own thread.
   void defer(UniqueFunction<void()> work);
 
-  /// Calls `readable` each time `fd` (an eventfd, for example) can be read; it must drain it, or it is called again at
-  /// once. `fd` becomes non-blocking, stays its owner's, and must outlive the watch.
+  /// Calls `readable` when `fd` (an eventfd, for example) can be read: before the loop sleeps, and now and then while
+  /// it is busy, since looking costs a system call and the turn hook can look by itself. Whoever drains it does so by
+  /// the next sleep, or it is called again. `fd` becomes non-blocking, stays its owner's, and must outlive the watch.
   void watch_fd(int fd, UniqueFunction<void()> readable);
   /// Forgets a watch; `readable` is not called any more. An fd that is not watched is ignored.
   void unwatch_fd(int fd);

@@ -24,6 +24,7 @@ struct EventLoop::Impl {
     ~Watch() { descriptor.release(); }  // the descriptor is its owner's
     asio::posix::stream_descriptor descriptor;
     UniqueFunction<void()> readable;
+    bool armed = false;  ///< Asio waits for it
     bool forgotten = false;
   };
 
@@ -32,7 +33,8 @@ struct EventLoop::Impl {
   std::size_t run_posted();
   std::size_t run_deferred();
   void sleep();
-  static void arm(std::shared_ptr<Watch> watch);
+  void arm_watches();
+  bool worth_spinning() const { return usual_wait < 2 * options.spin; }
 
   const EventLoopOptions options;
   asio::io_context context{1};
@@ -41,6 +43,7 @@ struct EventLoop::Impl {
   UniqueFunction<bool()> hook;
   std::vector<UniqueFunction<void()>> deferred;
   std::unordered_map<int, std::shared_ptr<Watch>> watches;
+  Nanos usual_wait{0};   // for work, once there was none; a moving average
   bool running = false;  // inside run() or poll(): the cached time holds
   SteadyTime now{0};
   WallTime wall_now{0};

@@ -101,13 +101,12 @@ class KernelRing final : public Ring {
   void reap(std::vector<RingCompletion>& into) override {
     if (disabled_) return;
     const std::size_t before = into.size();
+    // Emptied before anything is looked for, so that what comes later leaves it readable. Completions come in bursts, each of
+    // which may signal: the first reap without any empties it, and each 64th after that, since a signal may come late.
+    if (idle_reaps_ % kIdleReaps == 0) empty_event();
     if (deferred_work() || io_uring_cq_has_overflow(&ring_)) io_uring_get_events(&ring_);
-    if (io_uring_cq_ready(&ring_) > 0) idle_reaps_ = 0;
-    // At the 64th idle reap and at each 64th after it nothing is expected, and a late signal would spin the loop.
-    if (idle_reaps_ < kIdleReaps || idle_reaps_ % kIdleReaps == 0) empty_event();
-    ++idle_reaps_;
     take_completions(into);
-    if (into.size() != before) idle_reaps_ = 0;
+    idle_reaps_ = into.size() != before ? 0 : idle_reaps_ + 1;
   }
 
   void wait() override {

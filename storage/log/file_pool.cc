@@ -40,24 +40,26 @@ FilePool::FilePool(Disk& disk, std::size_t max_open_files) : disk_(disk), max_op
   CHECK(max_open_files > 0);
 }
 
-void FilePool::acquire(std::string path, bool create, std::shared_ptr<const bool> alive, Acquired acquired) {
-  Waiter waiter{std::move(path), create, std::move(alive), std::move(acquired)};
+void FilePool::acquire(std::string path, bool create, std::shared_ptr<const bool> alive, Acquired acquired,
+                       Access access) {
+  Waiter waiter{std::move(path), create, std::move(alive), std::move(acquired), access};
   serve_waiters();
   if (!waiters_.empty() || !try_acquire(waiter)) waiters_.push_back(std::move(waiter));
 }
 
 bool FilePool::try_acquire(Waiter& waiter) {
   if (!*waiter.alive) return true;
-  auto found = by_path_.find(waiter.path);
+  auto found = by_path_.find({waiter.path, waiter.access});
   if (found == by_path_.end()) {
     if (!make_room()) return false;
-    auto file = disk_.open(waiter.path, {.create = waiter.create, .writable = true});
+    auto file =
+        disk_.open(waiter.path, {.create = waiter.create, .writable = true, .direct = waiter.access == Access::direct});
     if (!file) {
       waiter.acquired(fail(std::move(file.error())));
       return true;
     }
-    open_.push_front({waiter.path, std::move(*file)});
-    found = by_path_.emplace(open_.front().path, open_.begin()).first;
+    open_.push_front({waiter.path, waiter.access, std::move(*file)});
+    found = by_path_.emplace(Key(open_.front().path, waiter.access), open_.begin()).first;
   }
   const auto entry = found->second;
   open_.splice(open_.begin(), open_, entry);
@@ -80,7 +82,7 @@ bool FilePool::make_room() {
 
 void FilePool::close(std::list<Entry>::iterator entry) {
   CHECK(entry->leases == 0);
-  if (!entry->forgotten) by_path_.erase(entry->path);
+  if (!entry->forgotten) by_path_.erase({entry->path, entry->access});
   open_.erase(entry);
 }
 
@@ -101,26 +103,26 @@ void FilePool::serve_waiters() {
   }
 }
 
-void FilePool::forget(const std::string& path) {
-  const auto found = by_path_.find(path);
-  if (found == by_path_.end()) return;
-  const auto entry = found->second;
-  by_path_.erase(found);
+void FilePool::forget(std::list<Entry>::iterator entry) {
+  by_path_.erase({entry->path, entry->access});
   entry->forgotten = true;
   if (entry->leases == 0) close(entry);
+}
+
+void FilePool::forget(const std::string& path) {
+  for (const Access access : {Access::buffered, Access::direct}) {
+    const auto found = by_path_.find({path, access});
+    if (found != by_path_.end()) forget(found->second);
+  }
 }
 
 void FilePool::forget_directory(std::string_view directory) {
   for (auto entry = open_.begin(); entry != open_.end();) {
     const auto here = entry++;
     const std::string_view path = here->path;
-    if (here->forgotten || path.size() <= directory.size() || path[directory.size()] != '/' ||
-        path.substr(0, directory.size()) != directory) {
-      continue;
-    }
-    by_path_.erase(path);
-    here->forgotten = true;
-    if (here->leases == 0) close(here);
+    if (!here->forgotten && path.size() > directory.size() && path[directory.size()] == '/' &&
+        path.starts_with(directory))
+      forget(here);
   }
 }
 

@@ -10,10 +10,11 @@
 #include <cstddef>
 #include <deque>
 #include <list>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "protocol/base/error.h"
@@ -46,6 +47,11 @@ class FilePool : public std::enable_shared_from_this<FilePool> {
     std::list<Entry>::iterator entry_;
   };
   using Acquired = UniqueFunction<void(Result<Lease>)>;
+  /// How a file is opened; one path may be open both ways.
+  enum class Access : std::uint8_t {
+    buffered,
+    direct,  ///< O_DIRECT, where the file system takes it: see disk.h
+  };
 
   FilePool(Disk& disk, std::size_t max_open_files);
 
@@ -55,7 +61,8 @@ class FilePool : public std::enable_shared_from_this<FilePool> {
   /// Opens `path` for reading and writing, or finds it open. `acquired` is called at once where possible, else when
   /// another lease ends; it is dropped, uncalled, if `*alive` has become false by then.
   /// Errors: as Disk::open.
-  void acquire(std::string path, bool create, std::shared_ptr<const bool> alive, Acquired acquired);
+  void acquire(std::string path, bool create, std::shared_ptr<const bool> alive, Acquired acquired,
+               Access access = Access::buffered);
   /// Closes `path` now, or when its last lease ends; the next acquire() opens the name anew.
   void forget(const std::string& path);
   /// The same for all files in `directory`.
@@ -65,17 +72,21 @@ class FilePool : public std::enable_shared_from_this<FilePool> {
   void drop_dead_waiters();
 
   std::size_t open_files() const { return open_.size(); }
+  bool is_open(std::string_view path, Access access) const { return by_path_.contains({path, access}); }
   std::size_t max_open_files() const { return max_open_files_; }
 
-  /// A buffer of kStagingBytes for coalescing small batches into one write. Up to kIdleStaging are kept for reuse.
-  static constexpr std::size_t kStagingBytes = std::size_t{1} << 20;
+  /// A buffer of kStagingBytes (of huge pages) for coalescing batches into one write. Up to kIdleStaging are kept for
+  /// reuse.
+  static constexpr std::size_t kStagingBytes = std::size_t{2} << 20;
   AlignedBuffer take_staging();
   void return_staging(AlignedBuffer buffer);
 
  private:
   static constexpr std::size_t kIdleStaging = 2;
+  using Key = std::pair<std::string_view, Access>;
   struct Entry {
     std::string path;
+    Access access = Access::buffered;
     std::unique_ptr<File> file;
     std::size_t leases = 0;
     bool forgotten = false;
@@ -85,19 +96,21 @@ class FilePool : public std::enable_shared_from_this<FilePool> {
     bool create = false;
     std::shared_ptr<const bool> alive;
     Acquired acquired;
+    Access access = Access::buffered;
   };
 
   /// False: all files are leased.
   bool make_room();
   void close(std::list<Entry>::iterator entry);
+  void forget(std::list<Entry>::iterator entry);
   void unpin(std::list<Entry>::iterator entry);
   void serve_waiters();
   bool try_acquire(Waiter& waiter);
 
   Disk& disk_;
   std::size_t max_open_files_;
-  std::list<Entry> open_;                                                     ///< most recently used first
-  std::unordered_map<std::string_view, std::list<Entry>::iterator> by_path_;  ///< of those not forgotten
+  std::list<Entry> open_;                              ///< most recently used first
+  std::map<Key, std::list<Entry>::iterator> by_path_;  ///< of those not forgotten
   std::deque<Waiter> waiters_;
   std::vector<AlignedBuffer> staging_;
   IndexCache indexes_;

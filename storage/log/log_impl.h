@@ -1,7 +1,8 @@
 // The inside of PartitionLog, shared by the files that implement it:
 //   partition_log.cc  state, append, garbage      log_read.cc   reading batches
 //   log_prepare.cc    first use of the files      log_index.cc  loading, rebuilding and writing indexes
-//   log_spill.cc      memory -> segments, sync    log_time.cc   finding times
+//   log_spill.cc      memory -> segments           log_time.cc   finding times
+//   log_sync.cc       marks, sync
 //
 // Operations under way share the Impl, so that they end safely when the PartitionLog is gone (`alive_` is false then,
 // and nothing is called any more). They belong to their own callbacks: the Impl knows them only weakly, so that a disk
@@ -105,10 +106,15 @@ class PartitionLog::Impl : public std::enable_shared_from_this<PartitionLog::Imp
   void spill_ready(const std::shared_ptr<Spill>& op);
   void spill_next(const std::shared_ptr<Spill>& op);
   Result<void> make_directory();
+  void gather(const Spill& op, MutableByteSpan into) const;
   void spill_write(const std::shared_ptr<Spill>& op, FilePool::Lease file);
+  void spill_direct(const std::shared_ptr<Spill>& op);
+  void spill_middle(const std::shared_ptr<Spill>& op);
   void spill_written(const std::shared_ptr<Spill>& op);
-  void grow_mark(const TailBatch& batch, bool new_segment);
   void spill_end(const std::shared_ptr<Spill>& op, Result<void> result);
+
+  // log_sync.cc
+  void grow_mark(const TailBatch& batch, bool new_segment);
   void sync_start(SyncCallback done);
   void sync_segment(const std::shared_ptr<Sync>& op, std::uint64_t id, Offset base);
   void sync_directory(const std::shared_ptr<Sync>& op);

@@ -35,7 +35,8 @@ std::shared_ptr<FilePool> make_file_pool(Disk& disk, std::size_t max_open_files)
 struct LogOptions {
   std::uint64_t segment_bytes = 1U << 30;  ///< a segment is rolled when the next batch would pass this
   std::uint64_t index_interval_bytes = 4096;
-  std::size_t tail_bytes = 1U << 20;  ///< spilled batches kept in memory for tail readers, at most
+  std::size_t direct_run_bytes = 256U << 10;  ///< a spill's write of so much goes past the page cache; >= 8 KiB
+  std::size_t tail_bytes = 1U << 20;          ///< spilled batches kept in memory for tail readers, at most
   std::size_t max_decompressed_bytes = 64U << 20;
 };
 

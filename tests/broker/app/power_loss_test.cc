@@ -116,6 +116,7 @@ Settings PowerLoss::settings() {
   settings.memory_spill_bytes = 128 * kKiB;
   settings.memory_max_unspilled_bytes = 512 * kKiB;
   settings.log_max_open_files = 8;
+  settings.log_direct_bytes = 16 * kKiB;
   settings.disk_min_free_bytes = 0;
   settings.disk_reserve_bytes = 64 * kKiB;
   settings.checkpoint_idle_ms = 100;

@@ -44,6 +44,7 @@ std::map<std::string, std::string> fields(const Settings& s) {
           {"memory.spill_bytes", text(s.memory_spill_bytes)},
           {"memory.max_unspilled_bytes", text(s.memory_max_unspilled_bytes)},
           {"log.max_open_files", text(s.log_max_open_files)},
+          {"log.direct_bytes", text(s.log_direct_bytes)},
           {"log.retention_check_ms", text(s.retention_check_ms)},
           {"log.checkpoint_idle_ms", text(s.checkpoint_idle_ms)},
           {"log.producer_expiry_ms", text(s.producer_expiry_ms)},
@@ -60,7 +61,7 @@ const std::map<std::string, std::string>& other_values() {
       {"log_level", "4"}, {"topics.auto_create", "false"}, {"topics.default_partitions", "12"}, {"topics.max_partitions", "13"},
       {"journal.capacity_bytes", "4194304"}, {"journal.file_bytes", "1048576"}, {"journal.sync", "fdatasync"},
       {"journal.direct", "false"}, {"memory.spill_bytes", "65536"}, {"memory.max_unspilled_bytes", "65537"},
-      {"log.max_open_files", "8"}, {"log.retention_check_ms", "1"}, {"log.checkpoint_idle_ms", "2"},
+      {"log.max_open_files", "8"}, {"log.direct_bytes", "8192"}, {"log.retention_check_ms", "1"}, {"log.checkpoint_idle_ms", "2"},
       {"log.producer_expiry_ms", "1000"}, {"disk.min_free_bytes", "0"}, {"disk.reserve_bytes", "1"}, {"loop.spin_us", "0"}};
   return kOther;
 }

@@ -37,6 +37,7 @@ NodeWorld::NodeWorld(std::uint64_t seed)
   settings_.memory_spill_bytes = 64 << 10;
   settings_.memory_max_unspilled_bytes = one_in(2) ? 256 << 10 : 1 << 20;
   settings_.log_max_open_files = 8 + random_.below(24);
+  if (random_.one_in(2)) settings_.log_direct_bytes = 8 << 10;
   settings_.disk_min_free_bytes = kMiB;
   settings_.disk_reserve_bytes = 256 << 10;
   settings_.retention_check_ms = 300;

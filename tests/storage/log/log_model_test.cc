@@ -29,6 +29,10 @@ class History {
     options.index_interval_bytes = 1 + random.below(2000);
     options.tail_bytes = random.one_in(3) ? 0 : random.below(10'000);
     options.max_decompressed_bytes = 1U << 20;
+    if (random.one_in(2)) {
+      options.direct_run_bytes = 8192;  // the least that always has a whole block
+      options.segment_bytes = 10'000 + random.below(100'000);
+    }
     return options;
   }
 
@@ -64,7 +68,8 @@ class History {
       }
       const Codec codec = m_.random.one_in(3) ? static_cast<Codec>(m_.random.below(5)) : Codec::none;
       if (m_.random.one_in(20)) epoch_ = epoch_.next();
-      m_.append(times, m_.random.one_in(15) ? m_.random.below(6000) : m_.random.below(200), codec, now_, epoch_);
+      const std::uint64_t one_large_in = m_.options.direct_run_bytes == 8192 ? 3 : 15;
+    m_.append(times, m_.random.one_in(one_large_in) ? m_.random.below(6000) : m_.random.below(200), codec, now_, epoch_);
     }
   }
   void start_spill() {

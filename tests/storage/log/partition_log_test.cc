@@ -327,5 +327,23 @@ TEST(PartitionLog, ManyIdleOnesCostLittle) {
   EXPECT_LE(m.files->open_files(), m.max_open_files);
 }
 
+TEST(PartitionLog, LargeRunsGoPastThePageCacheAndMeetAtEveryAlignment) {
+  LogOptions options;
+  options.direct_run_bytes = 8192;
+  options.tail_bytes = 0;
+  options.segment_bytes = 300'000;
+  LogMachine m(1, options);
+  // Sizes around a block, so that heads, tails and runs that begin or end at a block all occur.
+  for (int nth = 0; nth < 300; ++nth) {
+    m.append({1000 + nth}, static_cast<std::size_t>(nth % 3 == 0 ? 4096 - 80 + nth % 20 : 2000 + nth * 13 % 5000));
+    if (nth % 4 == 3) ASSERT_TRUE(m.spill());
+    if (nth == 7) EXPECT_TRUE(m.files->is_open(m.segment(0), FilePool::Access::direct));
+  }
+  m.check_all();
+  m.take_checkpoint();
+  m.crash();
+  m.check_all();
+}
+
 }  // namespace
 }  // namespace sluice::storage
