@@ -70,7 +70,7 @@ ShardUnit::ShardUnit(const Settings& settings, const NodeIdentity& identity, Sha
       shard_(shard_options(settings, identity, id),
              ShardSeams{seams.disk, seams.clock, seams.random, services_, std::move(seams.producers),
                         std::move(seams.wake), std::move(seams.fatal)}),
-      kafka_(services_, seams.clock, kafka_settings(settings, identity)) {}
+      kafka_(services_, seams.clock, seams.random, kafka_settings(settings, identity)) {}
 
 void ShardUnit::connect(const std::vector<ShardUnit*>& all, std::vector<Mailbox*> mailboxes) {
   std::vector<ShardServices*> peers;

@@ -1,5 +1,5 @@
-// Fetch: stored batches of partitions. Fetch sessions (KIP-227) are never opened: every reply is a full one, lists each
-// requested partition exactly once and says session 0.
+// Fetch: stored batches of partitions. Which partitions a request means, and which of them its reply lists, is decided
+// by the shard's fetch sessions (KIP-227); a full reply lists each requested partition exactly once.
 #include <algorithm>
 
 #include "broker/listener/handlers.h"
@@ -24,20 +24,19 @@ std::size_t bounded_size(std::int32_t size, std::size_t limit) {
   return std::min(static_cast<std::size_t>(std::max(size, 0)), limit);
 }
 
-FetchRequest to_internal(const kafka::FetchRequest& request, const KafkaCall& call) {
+FetchRequest to_internal(const kafka::FetchRequest& request, const FetchPlan& plan, const KafkaCall& call) {
   const std::size_t limit = call.settings().max_fetch_bytes;
   FetchRequest work;
   work.max_wait = call.bounded_wait(request.max_wait_ms);
   work.max_bytes = bounded_size(request.max_bytes, limit);
   work.min_bytes = bounded_size(request.min_bytes, work.max_bytes);  // or it could never be met
   work.isolation = static_cast<Isolation>(request.isolation_level);
-  for (const kafka::FetchTopic& topic : request.topics) {
-    const TopicRef ref{std::string(topic.topic), topic.topic_id};
-    for (const kafka::FetchPartition& partition : topic.partitions) {
-      work.parts.push_back({ref, partition.partition, partition.fetch_offset,
-                            bounded_size(partition.partition_max_bytes, limit),
-                            epoch_of(partition.current_leader_epoch), epoch_of(partition.last_fetched_epoch)});
-    }
+  work.parts.reserve(plan.parts.size());
+  for (const FetchPlan::Part& part : plan.parts) {
+    const kafka::FetchPartition& partition = part.partition;
+    work.parts.push_back({*part.topic, partition.partition, partition.fetch_offset,
+                          bounded_size(partition.partition_max_bytes, limit), epoch_of(partition.current_leader_epoch),
+                          epoch_of(partition.last_fetched_epoch)});
   }
   return work;
 }
@@ -73,26 +72,35 @@ void fill_in(kafka::FetchPartitionResponse& entry, FetchPartResult result, const
   }
 }
 
-kafka::FetchResponse to_reply(const kafka::FetchRequest& request, std::vector<FetchPartResult> results,
+bool same_topic(const TopicRef& a, const TopicRef& b) { return &a == &b || (a.id == b.id && a.name == b.name); }
+
+kafka::FetchResponse to_reply(const FetchPlan& plan, Isolation isolation, std::vector<FetchPartResult> results,
                               KafkaCall& call) {
+  CHECK(results.size() == plan.parts.size(), "one result a part");
   kafka::FetchResponse response;
+  FetchSessions::Reply reply = call.fetch_sessions()->reply(plan, call.now());
+  response.error_code = reply.error();
+  response.session_id = reply.session_id();
   LeaderHints hints(call.broker());
-  std::size_t next = 0;
-  for (const kafka::FetchTopic& topic : request.topics) {
-    kafka::FetchTopicResponse& to = response.responses.emplace_back();
-    to.topic = topic.topic;
-    to.topic_id = topic.topic_id;
-    for (const kafka::FetchPartition& partition : topic.partitions) {
-      CHECK(next < results.size(), "one result a part");
-      kafka::FetchPartitionResponse& entry = to.partitions.emplace_back();
-      entry.partition_index = partition.partition;
-      if (request.isolation_level == 1) entry.aborted_transactions.emplace();  // there are no transactions to abort
-      fill_in(entry, std::move(results[next++]), call);
-      if (entry.error_code != ErrorCode::none) {
-        entry.current_leader =
-            hints.hint({std::string(topic.topic), topic.topic_id}, partition.partition, entry.error_code);
-      }
+  const TopicRef* last_topic = nullptr;
+  for (std::size_t nth = 0; nth < results.size(); ++nth) {
+    const FetchPlan::Part& part = plan.parts[nth];
+    kafka::FetchPartitionResponse entry;
+    entry.partition_index = part.partition.partition;
+    // There are no transactions to abort.
+    if (isolation == Isolation::read_committed) entry.aborted_transactions.emplace();
+    fill_in(entry, std::move(results[nth]), call);
+    if (!reply.lists(entry)) continue;
+    if (entry.error_code != ErrorCode::none) {
+      entry.current_leader = hints.hint(*part.topic, entry.partition_index, entry.error_code);
     }
+    if (last_topic == nullptr || !same_topic(*part.topic, *last_topic)) {
+      last_topic = part.topic.get();
+      kafka::FetchTopicResponse& topic = response.responses.emplace_back();
+      topic.topic = last_topic->name;
+      topic.topic_id = last_topic->id;
+    }
+    response.responses.back().partitions.push_back(std::move(entry));
   }
   response.node_endpoints = hints.take_endpoints();
   return response;
@@ -106,16 +114,18 @@ void handle_fetch(CallPtr call) {
   if (request->isolation_level < 0 || request->isolation_level > 1) {
     return call->refuse("the isolation level is neither 0 nor 1");
   }
-  if (request->session_epoch > 0) {
+  FetchPlan plan = call->fetch_sessions()->plan(*request, call->version(), call->connection(), call->now());
+  if (plan.error != ErrorCode::none) {
     kafka::FetchResponse response;
-    response.error_code = ErrorCode::fetch_session_id_not_found;
+    response.error_code = plan.error;
     return call->reply(response);
   }
-  FetchRequest work = to_internal(*request, *call);
+  FetchRequest work = to_internal(*request, plan, *call);
+  const Isolation isolation = work.isolation;
   BrokerApi& broker = call->broker();
   broker.fetch(std::move(work),
-               [call = std::move(call), request = std::move(*request)](std::vector<FetchPartResult> results) {
-                 call->reply(to_reply(request, std::move(results), *call));
+               [call = std::move(call), plan = std::move(plan), isolation](std::vector<FetchPartResult> results) {
+                 call->reply(to_reply(plan, isolation, std::move(results), *call));
                });
 }
 

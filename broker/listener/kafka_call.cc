@@ -14,6 +14,6 @@ std::string call_name(kafka::ApiKey api, std::int16_t version) {
 
 void KafkaCall::refuse(std::string_view reason) { refuse_text(fmt::format("{}: {}", name(), reason)); }
 
-Millis KafkaCall::bounded_wait(std::int32_t ms) const { return std::clamp(Millis(ms), Millis(0), settings_.max_wait); }
+Millis KafkaCall::bounded_wait(std::int32_t ms) const { return std::clamp(Millis(ms), Millis(0), settings().max_wait); }
 
 }  // namespace sluice::broker

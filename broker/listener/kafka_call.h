@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "broker/listener/fetch_sessions.h"
 #include "broker/listener/kafka_settings.h"
 #include "broker/service/broker_api.h"
 #include "protocol/kafka/codec.h"
@@ -32,19 +33,30 @@ class ReplySink {
 /// API and version as they stand in log lines.
 std::string call_name(kafka::ApiKey api, std::int16_t version);
 
+/// What the requests of one connection share.
+struct CallContext {
+  BrokerApi& broker;
+  Clock& clock;
+  const KafkaSettings& settings;
+  std::shared_ptr<FetchSessions> fetch_sessions;
+  std::uint64_t connection = 0;  ///< its number in fetch_sessions
+};
+
 class KafkaCall {
  public:
-  KafkaCall(std::weak_ptr<ReplySink> sink, std::uint64_t sequence, BrokerApi& broker, const KafkaSettings& settings,
+  KafkaCall(std::weak_ptr<ReplySink> sink, std::uint64_t sequence, std::shared_ptr<const CallContext> context,
             SharedBytes frame, const kafka::Request& request)
       : sink_(std::move(sink)),
         sequence_(sequence),
-        broker_(broker),
-        settings_(settings),
+        context_(std::move(context)),
         frame_(std::move(frame)),
         request_(request) {}
 
-  BrokerApi& broker() { return broker_; }
-  const KafkaSettings& settings() const { return settings_; }
+  BrokerApi& broker() { return context_->broker; }
+  const KafkaSettings& settings() const { return context_->settings; }
+  const std::shared_ptr<FetchSessions>& fetch_sessions() const { return context_->fetch_sessions; }
+  std::uint64_t connection() const { return context_->connection; }
+  SteadyTime now() const { return context_->clock.steady(); }
   const SharedBytes& frame() const { return frame_; }
   kafka::ApiKey api() const { return request_.header.api_key; }
   std::int16_t version() const { return request_.header.api_version; }
@@ -90,8 +102,7 @@ class KafkaCall {
 
   std::weak_ptr<ReplySink> sink_;
   std::uint64_t sequence_;
-  BrokerApi& broker_;
-  const KafkaSettings& settings_;
+  std::shared_ptr<const CallContext> context_;
   SharedBytes frame_;
   kafka::Request request_;
 };

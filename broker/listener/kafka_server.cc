@@ -6,8 +6,11 @@
 
 namespace sluice::broker {
 
-KafkaServer::KafkaServer(BrokerApi& broker, Clock& clock, KafkaSettings settings)
-    : broker_(broker), clock_(clock), settings_(settings) {}
+KafkaServer::KafkaServer(BrokerApi& broker, Clock& clock, Random& random, KafkaSettings settings)
+    : broker_(broker),
+      clock_(clock),
+      settings_(settings),
+      fetch_sessions_(std::make_shared<FetchSessions>(random, settings.fetch_sessions)) {}
 
 KafkaServer::~KafkaServer() {
   drained_ = nullptr;
@@ -25,7 +28,7 @@ void KafkaServer::listen(std::unique_ptr<Listener> listener) {
 
 void KafkaServer::accept(std::unique_ptr<Stream> stream) {
   if (draining_) return;
-  auto session = std::make_shared<KafkaSession>(std::move(stream), broker_, clock_, settings_,
+  auto session = std::make_shared<KafkaSession>(std::move(stream), broker_, clock_, settings_, fetch_sessions_,
                                                 [this](KafkaSession& closed) { forget(closed); });
   sessions_.emplace(session.get(), session);
   if (sweep_timer_ == 0) sweep_timer_ = clock_.call_after(settings_.sweep_interval, [this] { sweep(); });
@@ -51,7 +54,9 @@ void KafkaServer::pause_or_resume() {
 void KafkaServer::sweep() {
   sweep_timer_ = 0;
   for (const auto& session : snapshot()) session->check_deadlines();
-  if (!sessions_.empty()) sweep_timer_ = clock_.call_after(settings_.sweep_interval, [this] { sweep(); });
+  fetch_sessions_->expire(clock_.steady());
+  if (!sessions_.empty() || fetch_sessions_->session_count() > 0)
+    sweep_timer_ = clock_.call_after(settings_.sweep_interval, [this] { sweep(); });
 }
 
 void KafkaServer::drain(Nanos limit, UniqueFunction<void()> done) {

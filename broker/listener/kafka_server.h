@@ -1,7 +1,7 @@
 // A shard's Kafka listener: takes connections, owns their sessions, and ends them.
 // Invariants: at the connection limit listeners pause, so that more connections wait in the backlog. One timer looks
-// after the deadlines of all sessions, and only while there are any.
-// Thread safety: the shard's thread. Owner: broker/app. The BrokerApi and the Clock outlive it.
+// after the deadlines of all sessions and after fetch sessions that nobody uses, and only while there are any.
+// Thread safety: the shard's thread. Owner: broker/app. The BrokerApi, the Clock and the Random outlive it.
 #pragma once
 
 #include <memory>
@@ -18,7 +18,7 @@ namespace sluice::broker {
 
 class KafkaServer {
  public:
-  KafkaServer(BrokerApi& broker, Clock& clock, KafkaSettings settings = {});
+  KafkaServer(BrokerApi& broker, Clock& clock, Random& random, KafkaSettings settings = {});
   ~KafkaServer();
   KafkaServer(const KafkaServer&) = delete;
   KafkaServer& operator=(const KafkaServer&) = delete;
@@ -33,6 +33,7 @@ class KafkaServer {
   void drain(Nanos limit, UniqueFunction<void()> done);
 
   std::size_t session_count() const { return sessions_.size(); }
+  const FetchSessions& fetch_sessions() const { return *fetch_sessions_; }
   /// Calls `visit(const KafkaSession&)` for each, for tests and descriptions.
   template <class Visit>
   void for_each_session(Visit&& visit) const {
@@ -49,6 +50,7 @@ class KafkaServer {
   BrokerApi& broker_;
   Clock& clock_;
   const KafkaSettings settings_;
+  const std::shared_ptr<FetchSessions> fetch_sessions_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::unordered_map<KafkaSession*, std::shared_ptr<KafkaSession>> sessions_;
   bool paused_ = false;

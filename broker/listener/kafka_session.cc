@@ -31,9 +31,11 @@ bool is_fetch(const SharedBytes& frame) {
 }  // namespace
 
 KafkaSession::KafkaSession(std::unique_ptr<Stream> stream, BrokerApi& broker, Clock& clock,
-                           const KafkaSettings& settings, UniqueFunction<void(KafkaSession&)> closed)
+                           const KafkaSettings& settings, std::shared_ptr<FetchSessions> fetch_sessions,
+                           UniqueFunction<void(KafkaSession&)> closed)
     : stream_(std::move(stream)),
-      broker_(broker),
+      context_(std::make_shared<const CallContext>(
+          CallContext{broker, clock, settings, fetch_sessions, fetch_sessions->connect()})),
       clock_(clock),
       settings_(settings),
       on_closed_(std::move(closed)),
@@ -52,6 +54,7 @@ void KafkaSession::drain() {
 void KafkaSession::close() {
   if (std::exchange(closed_, true)) return;
   stream_->close();
+  context_->fetch_sessions->disconnect(context_->connection, clock_.steady());
   auto on_closed = std::exchange(on_closed_, nullptr);
   if (on_closed) on_closed(*this);
 }
@@ -134,7 +137,7 @@ void KafkaSession::start_request(SharedBytes frame) {
   slot.fetch = header.api_key == kafka::ApiKey::fetch;
   bytes_in_progress_ += slot.request_bytes;
   fetches_in_progress_ += slot.fetch ? 1 : 0;
-  auto call = std::make_unique<KafkaCall>(weak_from_this(), sequence, broker_, settings_, std::move(frame), *request);
+  auto call = std::make_unique<KafkaCall>(weak_from_this(), sequence, context_, std::move(frame), *request);
   const Handler handler = find_handler(header.api_key, header.api_version);
   if (!handler) return call->refuse("this API and version is not served here");
   handler(std::move(call));

@@ -26,7 +26,7 @@ class KafkaSession final : public ReplySink, public std::enable_shared_from_this
  public:
   /// `closed` is called once, when the connection has ended; never inside this constructor or start().
   KafkaSession(std::unique_ptr<Stream> stream, BrokerApi& broker, Clock& clock, const KafkaSettings& settings,
-               UniqueFunction<void(KafkaSession&)> closed);
+               std::shared_ptr<FetchSessions> fetch_sessions, UniqueFunction<void(KafkaSession&)> closed);
   ~KafkaSession() override;
 
   /// Begins to read. Once, when a shared pointer holds the session.
@@ -67,7 +67,7 @@ class KafkaSession final : public ReplySink, public std::enable_shared_from_this
   void on_written(const Result<void>& outcome);
 
   std::unique_ptr<Stream> stream_;
-  BrokerApi& broker_;
+  const std::shared_ptr<const CallContext> context_;
   Clock& clock_;
   const KafkaSettings& settings_;
   UniqueFunction<void(KafkaSession&)> on_closed_;

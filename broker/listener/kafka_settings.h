@@ -3,6 +3,7 @@
 
 #include <cstddef>
 
+#include "broker/listener/fetch_sessions.h"
 #include "protocol/base/clock.h"
 
 namespace sluice::broker {
@@ -17,6 +18,8 @@ struct KafkaSettings {
   std::size_t max_output_bytes = 8U << 20;        ///< of replies that the client has not taken yet
   /// What one Fetch may bring back, however much the client asks for (a first batch may be larger).
   std::size_t max_fetch_bytes = 16U << 20;
+
+  FetchSessionLimits fetch_sessions = {};  ///< of a shard
 
   Nanos idle_timeout = std::chrono::minutes(10);   ///< without a request under way; also for a reply that is not taken
   Nanos frame_timeout = std::chrono::seconds(60);  ///< for a whole request, and a second more for each 64 KiB of it

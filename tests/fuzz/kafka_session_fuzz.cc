@@ -80,7 +80,8 @@ void run(ByteSpan input) {
   FakeBroker broker;
   broker.add_node(1, "node", 9092);
   broker.add_topic("orders", 2);
-  KafkaServer server(broker, clock, {.max_request_bytes = 1 << 20, .max_requests_in_progress = 4});
+  SeededRandom random(input.size());
+  KafkaServer server(broker, clock, random, {.max_request_bytes = 1 << 20, .max_requests_in_progress = 4});
   auto listener = network.listen(1, "node");
   const int port = listener->port();
   server.listen(std::move(listener));

@@ -240,18 +240,86 @@ TEST_F(DataHandlers, FetchBoundsWhatTheClientChooses) {
   EXPECT_EQ(last_fetch_.min_bytes, 0U);
 }
 
-TEST_F(DataHandlers, FetchSessionsAreNotOpened) {
-  auto request = fetch_of("orders");
-  request.session_id = 5;
-  request.session_epoch = 3;
-  const auto response = client_->ask<kafka::FetchResponse>(11, request);
-  EXPECT_EQ(response.error_code, ErrorCode::fetch_session_id_not_found);
-  EXPECT_TRUE(response.responses.empty());
-  EXPECT_TRUE(broker_.fetches.empty());
-  for (const std::int32_t epoch : {0, -1}) {
-    request.session_epoch = epoch;
-    EXPECT_EQ(fetched(11, request, {}).session_id, 0);
+TEST_F(DataHandlers, FetchThroughASession) {
+  const auto outcome = [](std::int64_t high_watermark) {
+    FetchPartResult result;
+    result.high_watermark = Offset(high_watermark);
+    return result;
+  };
+  for (const std::int16_t version : {7, 12, 13, 16}) {
+    SCOPED_TRACE(version);
+    TopicId id;
+    if (version >= 13) id.bytes[0] = 9;
+    auto request = fetch_of("orders", id);
+    request.session_epoch = 0;
+    const auto opened = fetched(version, request, outcome(50));
+    ASSERT_GT(opened.session_id, 0);
+    ASSERT_EQ(opened.responses.size(), 1U);
+
+    kafka::FetchRequest more;
+    more.session_id = opened.session_id;
+    more.session_epoch = 1;
+    more.max_wait_ms = 10;
+    const auto unchanged = fetched(version, more, outcome(50));
+    EXPECT_EQ(unchanged.session_id, opened.session_id);
+    EXPECT_EQ(unchanged.error_code, ErrorCode::none);
+    EXPECT_TRUE(unchanged.responses.empty());
+    ASSERT_EQ(last_fetch_.parts.size(), 1U);
+    EXPECT_EQ(last_fetch_.parts[0].topic.name, version < 13 ? "orders" : "");
+    EXPECT_EQ(last_fetch_.parts[0].topic.id, id);
+    EXPECT_EQ(last_fetch_.parts[0].offset, Offset(42));
+
+    more.session_epoch = 2;
+    auto result = outcome(51);
+    result.batches = {SharedBytes::copy_of(batch_)};
+    const auto changed = fetched(version, more, std::move(result));
+    ASSERT_EQ(changed.responses.size(), 1U);
+    EXPECT_EQ(changed.responses[0].topic, version < 13 ? "orders" : "");
+    EXPECT_EQ(changed.responses[0].topic_id, id);
+    EXPECT_EQ(records_of(changed.responses[0].partitions.at(0)), as_text(batch_));
+
+    // The same epoch again.
+    const auto repeated = client_->ask<kafka::FetchResponse>(version, more);
+    EXPECT_EQ(repeated.error_code, ErrorCode::invalid_fetch_session_epoch);
+    EXPECT_TRUE(repeated.responses.empty());
+    more.session_id = 0;
+    EXPECT_EQ(client_->ask<kafka::FetchResponse>(version, more).error_code, ErrorCode::fetch_session_id_not_found);
+    EXPECT_TRUE(broker_.fetches.empty());
   }
+  auto request = fetch_of("orders");
+  request.session_epoch = -1;
+  EXPECT_EQ(fetched(11, request, outcome(1)).session_id, 0);
+  EXPECT_EQ(fetched(6, fetch_of("orders"), outcome(1)).session_id, 0) << "older versions know no sessions";
+}
+
+TEST_F(DataHandlers, FetchSessionsOutliveTheirConnectionForAWhile) {
+  auto request = fetch_of("orders");
+  request.session_epoch = 0;
+  kafka::FetchRequest more;
+  more.session_id = fetched(11, request, {}).session_id;
+  more.session_epoch = 1;
+  client_->close();
+  settle();
+  client_ = connect();
+  EXPECT_EQ(fetched(11, more, {}).session_id, more.session_id);
+  client_->close();
+  settle();
+  EXPECT_EQ(server_->fetch_sessions().session_count(), 1U);
+  scheduler_.run_for(std::chrono::minutes(3));
+  EXPECT_EQ(server_->fetch_sessions().session_count(), 0U);
+}
+
+TEST_F(DataHandlers, FetchNamesATopicOnceForPartitionsThatFollowEachOther) {
+  auto request = fetch_of("orders");
+  request.topics.push_back(fetch_of("orders", {}, 1).topics[0]);
+  request.topics.push_back(fetch_of("orders").topics[0]);
+  client_->send(1, 11, request);
+  settle();
+  ASSERT_EQ(broker_.fetches.front().request.parts.size(), 2U) << "the first partition is named twice";
+  FakeBroker::answer(broker_.fetches, std::vector<FetchPartResult>(2));
+  const auto response = client_->take<kafka::FetchResponse>(1, 11);
+  ASSERT_EQ(response.responses.size(), 1U);
+  EXPECT_EQ(response.responses[0].partitions.size(), 2U);
 }
 
 TEST_F(DataHandlers, FetchListsEveryPartitionOnce) {

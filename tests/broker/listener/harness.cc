@@ -49,7 +49,7 @@ ListenerTest::ListenerTest(KafkaSettings settings) {
   logged_warnings().clear();
   set_log_sink([](LogLevel, std::string_view line) { logged_warnings().emplace_back(line); }, LogLevel::warn);
   broker_.add_node(1, "broker-1.test", 9092);
-  server_.emplace(broker_, clock_, settings);
+  server_.emplace(broker_, clock_, random_, settings);
   auto listener = network_.listen(kServerOwner, "broker-1.test");
   port_ = listener->port();
   server_->listen(std::move(listener));

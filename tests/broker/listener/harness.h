@@ -110,6 +110,7 @@ class ListenerTest : public ::testing::Test {
   sim::SimScheduler scheduler_{sim::TieBreak::seeded, 11};
   sim::SimNetwork network_{scheduler_, 12};
   sim::SimClock clock_{scheduler_, kServerOwner};
+  SeededRandom random_{13};
   FakeBroker broker_;
   std::optional<KafkaServer> server_;
   int port_ = 0;
