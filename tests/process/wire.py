@@ -1,6 +1,7 @@
 """The Kafka protocol by hand, as far as it takes to say something wrong to a broker."""
 import socket
 import struct
+from typing import NamedTuple
 
 PRODUCE, FETCH, METADATA, API_VERSIONS = 0, 1, 3, 18
 
@@ -55,3 +56,118 @@ class Connection:
 
     def close(self):
         self.socket.close()
+
+
+class Reader:
+    """Takes a reply apart, in the classic or the flexible form."""
+
+    def __init__(self, data, flexible=False):
+        self.data, self.at, self.flexible = data, 0, flexible
+
+    def take(self, size):
+        self.at += size
+        return self.data[self.at - size:self.at]
+
+    def number(self, form):
+        return struct.unpack(">" + form, self.take(struct.calcsize(form)))[0]
+
+    def unsigned(self):
+        value, shift = 0, 0
+        while True:
+            byte = self.take(1)[0]
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value
+
+    def count(self, form="i"):
+        """Of an array, bytes or a string; -1 is null."""
+        return self.unsigned() - 1 if self.flexible else self.number(form)
+
+    def text(self):
+        size = self.count("h")
+        return None if size < 0 else self.take(size).decode()
+
+    def tags(self):
+        for _ in range(self.unsigned() if self.flexible else 0):
+            self.unsigned()
+            self.take(self.unsigned())
+
+
+class FetchedPartition(NamedTuple):
+    error: int
+    high_watermark: int
+    log_start: int
+    records: bytes
+
+
+class Fetched(NamedTuple):
+    error: int
+    session: int
+    partitions: dict  # (topic, partition) -> FetchedPartition; the topic is a name or, from v13 on, an id
+
+
+def fetch(session, epoch, partitions, forgotten=(), version=11, wait_ms=0, max_bytes=1 << 20):
+    """A Fetch request, v7 to v16, of [(topic, partition, offset)]; a session's own partitions need not be named."""
+    flexible = version >= 12
+
+    def many(items):
+        size = bytes([len(items) + 1]) if flexible else struct.pack(">i", len(items))
+        return size + b"".join(items)
+
+    def named(topic):
+        if version >= 13:
+            return topic
+        return bytes([len(topic) + 1]) + topic.encode() if flexible else string(topic)
+
+    tags = b"\0" if flexible else b""
+    wanted = []
+    for topic, index, offset in partitions:
+        part = struct.pack(">i", index) + (struct.pack(">i", -1) if version >= 9 else b"") + struct.pack(">q", offset)
+        part += (struct.pack(">i", -1) if flexible else b"") + struct.pack(">qi", -1, 1 << 20)
+        wanted.append(named(topic) + many([part + tags]) + tags)
+    gone = [named(topic) + many([struct.pack(">i", index)]) + tags for topic, index in forgotten]
+    body = (struct.pack(">i", -1) if version < 15 else b"") + struct.pack(">iiibii", wait_ms, 1, max_bytes, 0, session, epoch)
+    body += many(wanted) + many(gone)
+    if version >= 11:
+        body += b"\1" if flexible else string("")  # the rack
+    return request(FETCH, version, body + tags, tags=tags)
+
+
+def fetched(body, version):
+    """The Fetched of a reply's body."""
+    reader = Reader(body, version >= 12)
+    reader.tags()  # of the header
+    reader.number("i")
+    error, session = reader.number("h"), reader.number("i")
+    partitions = {}
+    for _ in range(reader.count()):
+        topic = reader.take(16) if version >= 13 else reader.text()
+        for _ in range(reader.count()):
+            index, code, high, _, start = reader.number("i"), reader.number("h"), *(reader.number("q") for _ in range(3))
+            reader.take(16 * max(0, reader.count()))  # aborted transactions
+            if version >= 11:
+                reader.number("i")
+            records = reader.take(max(0, reader.count()))
+            reader.tags()
+            if (topic, index) in partitions:
+                raise AssertionError(f"{topic} [{index}] is listed twice")
+            partitions[topic, index] = FetchedPartition(code, high, start, records)
+        reader.tags()
+    return Fetched(error, session, partitions)
+
+
+def topic_id(connection, name):
+    """The id that Metadata v12 tells."""
+    topic = bytes(16) + bytes([len(name) + 1]) + name.encode() + b"\0"
+    connection.send(request(METADATA, 12, b"\2" + topic + b"\0\0\0", tags=b"\0"))
+    reader = Reader(connection.reply()[1], True)
+    reader.tags()
+    reader.number("i")
+    for _ in range(reader.count()):
+        reader.number("i"), reader.text(), reader.number("i"), reader.text(), reader.tags()
+    reader.text(), reader.number("i"), reader.count()
+    error, told, found = reader.number("h"), reader.text(), reader.take(16)
+    if error or told != name:
+        raise AssertionError(f"metadata of {name}: error {error}, it tells of {told}")
+    return found
