@@ -95,10 +95,8 @@ class FetchSessionsTest : public ::testing::Test {
       const State& state = states_[name_of(part)];
       kafka::FetchPartitionResponse outcome;
       outcome.error_code = state.error;
-      if (state.error == ErrorCode::none) {
-        outcome.high_watermark = Offset(state.end);
-        outcome.log_start_offset = Offset(state.start);
-      }
+      outcome.high_watermark = Offset(state.end);
+      outcome.log_start_offset = Offset(state.start);
       if (state.diverges) outcome.diverging_epoch = {LeaderEpoch(1), Offset(2)};
       if (part.partition.fetch_offset.value < state.end && budget > 0) {
         --budget;
@@ -360,7 +358,8 @@ TEST_F(FetchSessionsTest, AnyConnectionMayUseIt) {
   const std::uint64_t other = sessions_.connect();
   EXPECT_EQ(reply(plan({.session = id, .epoch = 1}, other)).error, ErrorCode::none);
   sessions_.disconnect(connection_, now_);  // which did not use it last
-  open("b0"), open("c0");
+  for (const char* partition : {"b0", "c0"}) EXPECT_GT(reply(plan({.partitions = partition}, other)).session, 0);
+  EXPECT_EQ(reply(plan({.partitions = "d0"}, other)).session, 0) << "there is no orphan to make room";
   EXPECT_TRUE(alive(id));
 }
 
