@@ -43,6 +43,13 @@ std::optional<EpochHistory::End> EpochHistory::end_of(LeaderEpoch asked, LeaderE
   return End{std::prev(next)->epoch, end};
 }
 
+std::optional<LeaderEpoch> EpochHistory::at(Offset offset) const {
+  const auto behind = std::upper_bound(entries_.begin(), entries_.end(), offset,
+                                       [](Offset asked, const EpochStart& entry) { return asked < entry.start; });
+  if (behind == entries_.begin()) return std::nullopt;
+  return std::prev(behind)->epoch;
+}
+
 std::optional<EpochHistory> EpochHistory::restore(std::vector<EpochStart> entries, Offset start, Offset end) {
   if (entries.size() > kMaxEpochs) return std::nullopt;
   for (std::size_t i = 0; i < entries.size(); ++i) {

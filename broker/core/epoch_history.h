@@ -35,6 +35,9 @@ class EpochHistory {
   /// future.
   std::optional<End> end_of(LeaderEpoch asked, LeaderEpoch current, Offset log_end) const;
 
+  /// The epoch of the record at `offset`; nullopt: older than what is known.
+  std::optional<LeaderEpoch> at(Offset offset) const;
+
   std::span<const EpochStart> entries() const { return entries_; }
 
   /// From a checkpoint. nullopt: not ascending, or not within the log's [start, end].

@@ -241,5 +241,6 @@ std::optional<PartitionState::EpochEnd> PartitionState::epoch_end(LeaderEpoch as
   if (!end) return std::nullopt;
   return EpochEnd{end->epoch, end->end_offset};
 }
+std::optional<LeaderEpoch> PartitionState::epoch_at(Offset offset) const { return impl_->epochs.at(offset); }
 
 }  // namespace sluice::broker

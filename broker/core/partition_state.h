@@ -84,6 +84,9 @@ class PartitionState {
   };
   std::optional<EpochEnd> epoch_end(LeaderEpoch asked, LeaderEpoch current) const;
 
+  /// The leader epoch of the record at `offset`, which lies within the log; nullopt: not known (any more).
+  std::optional<LeaderEpoch> epoch_at(Offset offset) const;
+
   // ---- Checkpoint ----
   /// Everything applied, as Protobuf (partition_state.proto); start-up hands it back.
   std::string encode() const;

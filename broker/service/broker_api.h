@@ -85,7 +85,7 @@ struct ListOffsetsResult {
   std::optional<Error> error;
   Offset offset{-1};  ///< -1 = no record matches
   std::int64_t timestamp_ms = -1;
-  LeaderEpoch leader_epoch{-1};
+  LeaderEpoch leader_epoch{-1};  ///< of the record at `offset`, the leader's own with `latest`; -1 = none or not known
 };
 
 struct CreateTopicRequest {

@@ -177,9 +177,16 @@ void FetchService::read_next(const std::shared_ptr<LocalRound>& round) {
     const PartitionState& state = local->partition->state;
     result.high_watermark = result.last_stable_offset = state.end_offset();
     result.log_start_offset = state.start_offset();
-    if (item.part.last_fetched_epoch) {
+    if (item.part.last_fetched_epoch && item.part.offset >= state.start_offset()) {
       const auto end = state.epoch_end(*item.part.last_fetched_epoch, local->epoch);
-      if (end && (end->epoch < *item.part.last_fetched_epoch || end->end_offset < item.part.offset)) {
+      if (!end) {
+        // It read from a leader that this one knows nothing of. 'Out of range' would make it lose its place.
+        result.error =
+            Error{Errc::unknown_leader_epoch, "records of a later leader epoch were read than this leader's"};
+        round->answers.push_back({item.nth, std::move(result)});
+        continue;
+      }
+      if (end->epoch < *item.part.last_fetched_epoch || end->end_offset < item.part.offset) {
         result.diverging = DivergingEpoch{end->epoch, end->end_offset};
         round->answers.push_back({item.nth, std::move(result)});
         continue;

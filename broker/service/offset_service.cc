@@ -51,20 +51,26 @@ void OffsetService::list_local(Shard& shard, GroupId group, const PartitionId& i
     return done(std::move(result));
   }
   const PartitionState& state = local->partition->state;
-  result.leader_epoch = local->epoch;
   const Offset end = state.end_offset();
-  if (part.query == OffsetQuery::earliest || part.query == OffsetQuery::latest) {
-    result.offset = part.query == OffsetQuery::earliest ? state.start_offset() : end;
+  if (part.query == OffsetQuery::latest) {
+    result.offset = end;
+    result.leader_epoch = local->epoch;
     return done(std::move(result));
   }
-  auto found = [result, done = std::move(done)](Result<std::optional<storage::TimeMatch>> match) mutable {
+  if (part.query == OffsetQuery::earliest) {
+    result.offset = state.start_offset();
+    result.leader_epoch = state.epoch_at(result.offset).value_or(LeaderEpoch(-1));
+    return done(std::move(result));
+  }
+  auto found = [result, &shard, group, id,
+                done = std::move(done)](Result<std::optional<storage::TimeMatch>> match) mutable {
     if (!match) {
       result.error = match.error();
     } else if (*match) {
       result.offset = (*match)->offset;
       result.timestamp_ms = (*match)->timestamp_ms;
-    } else {
-      result.leader_epoch = LeaderEpoch(-1);
+      if (const auto now = local_partition(shard, group, id))  // it may be gone by now
+        result.leader_epoch = now->partition->state.epoch_at(result.offset).value_or(LeaderEpoch(-1));
     }
     done(std::move(result));
   };

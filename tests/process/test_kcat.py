@@ -41,7 +41,7 @@ class Kcat(BrokerTest):
         kept = []
         for directory in self.node.partition_directories():
             found = segments.of_partition(directory)
-            if found:
+            if found and directory.parent.name != "group-0":  # which holds the broker's own tables
                 self.assertEqual(sum(batch.records for batch in found), data.count(b"\n"))
                 # librdkafka sends a batch as it is if that is not larger: the first ones may be tiny.
                 kept.append(sorted({batch.codec for batch in found} - {"none"}))

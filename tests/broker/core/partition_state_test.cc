@@ -247,6 +247,21 @@ TEST_F(PartitionStateTest, EpochEnds) {
   EXPECT_EQ(end(8, 9), "8:11");
 }
 
+TEST_F(PartitionStateTest, EpochOfARecord) {
+  const auto at = [&](std::int64_t offset) { return state.epoch_at(Offset(offset)).value_or(LeaderEpoch(-1)).value; };
+  EXPECT_EQ(at(0), -1) << "there is none";
+  apply(plain_batch(4, 0, 3));
+  apply(plain_batch(2, 0, 3));
+  apply(plain_batch(4, 0, 6));
+  EXPECT_EQ(at(0), 3);
+  EXPECT_EQ(at(5), 3);
+  EXPECT_EQ(at(6), 6);
+  EXPECT_EQ(at(9), 6);
+  state.apply_advance_start(Offset(7));
+  EXPECT_EQ(at(7), 6);
+  EXPECT_EQ(at(6), -1);
+}
+
 TEST_F(PartitionStateTest, EpochHistoryIsBounded) {
   for (std::int32_t epoch = 1; epoch <= 5000; ++epoch) apply(plain_batch(1, 0, epoch));
   EXPECT_EQ(state.epoch_end(LeaderEpoch(4990), LeaderEpoch(5000))->end_offset.value, 4990);

@@ -336,7 +336,7 @@ void Workload::list_offsets(const PartitionId& id) {
                            --calls_;
                            PartitionModel& seen = *history_.find(id);
                            if (results[0].error) return may_fail(seen, *results[0].error, "list_offsets");
-                           if (results[0].leader_epoch.value >= 0) history_.saw_epoch(seen, results[0].leader_epoch);
+                           if (query == OffsetQuery::latest) history_.saw_epoch(seen, results[0].leader_epoch);
                            if (query == OffsetQuery::earliest)
                              history_.saw_start(seen, start_before, results[0].offset, wall().count());
                            else if (query == OffsetQuery::latest)
@@ -370,7 +370,7 @@ void Workload::read_all() {
                                }
                                history_.saw_start(seen, start_before, results[0].offset, wall().count());
                                history_.saw_last_end(seen, results[1].offset);
-                               history_.saw_epoch(seen, results[0].leader_epoch);
+                               history_.saw_epoch(seen, results[1].leader_epoch);
                                read_on(id, results[0].offset, results[1].offset);
                              });
     }
