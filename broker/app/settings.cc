@@ -32,60 +32,78 @@ std::optional<std::uint64_t> parse_size(std::string_view text) {
 }
 
 using Set = std::function<Result<void>(Settings&, std::string_view name, std::string_view value)>;
+using Get = std::function<std::string(const Settings&)>;
+/// How a setting is written and read.
+struct Access {
+  Set set;
+  Get get;
+  SettingType type = SettingType::text;
+};
 struct Setting {
   std::string_view name;
   std::string_view default_value;
   std::string_view help;
-  Set set;
+  Access access;
 };
 
-Set text(std::string Settings::* field) {
-  return [field](Settings& s, std::string_view, std::string_view value) -> Result<void> {
-    s.*field = std::string(value);
-    return {};
-  };
+Get text_of(std::string Settings::* field) {
+  return [field](const Settings& s) { return s.*field; };
 }
-Set directory(std::string Settings::* field) {
-  return [field](Settings& s, std::string_view name, std::string_view value) -> Result<void> {
-    if (value.empty()) return fail(wrong(name, value, "it is the path of a directory"));
-    s.*field = std::string(value);
-    return {};
-  };
+
+Access text(std::string Settings::* field) {
+  return {[field](Settings& s, std::string_view, std::string_view value) -> Result<void> {
+            s.*field = std::string(value);
+            return {};
+          },
+          text_of(field)};
 }
-Set one_of(std::string Settings::* field, std::vector<std::string_view> allowed) {
-  return [field, allowed = std::move(allowed)](Settings& s, std::string_view name,
-                                               std::string_view value) -> Result<void> {
-    if (std::ranges::find(allowed, value) == allowed.end())
-      return fail(wrong(name, value, fmt::format("it is one of {}", fmt::join(allowed, ", "))));
-    s.*field = std::string(value);
-    return {};
-  };
+Access directory(std::string Settings::* field) {
+  return {[field](Settings& s, std::string_view name, std::string_view value) -> Result<void> {
+            if (value.empty()) return fail(wrong(name, value, "it is the path of a directory"));
+            s.*field = std::string(value);
+            return {};
+          },
+          text_of(field)};
 }
-Set flag(bool Settings::* field) {
-  return [field](Settings& s, std::string_view name, std::string_view value) -> Result<void> {
-    if (value != "true" && value != "false") return fail(wrong(name, value, "it is true or false"));
-    s.*field = value == "true";
-    return {};
-  };
+Access one_of(std::string Settings::* field, std::vector<std::string_view> allowed) {
+  return {[field, allowed = std::move(allowed)](Settings& s, std::string_view name,
+                                                std::string_view value) -> Result<void> {
+            if (std::ranges::find(allowed, value) == allowed.end())
+              return fail(wrong(name, value, fmt::format("it is one of {}", fmt::join(allowed, ", "))));
+            s.*field = std::string(value);
+            return {};
+          },
+          text_of(field)};
+}
+Access flag(bool Settings::* field) {
+  return {[field](Settings& s, std::string_view name, std::string_view value) -> Result<void> {
+            if (value != "true" && value != "false") return fail(wrong(name, value, "it is true or false"));
+            s.*field = value == "true";
+            return {};
+          },
+          [field](const Settings& s) { return std::string(s.*field ? "true" : "false"); }, SettingType::boolean};
 }
 template <class T>
-Set number(T Settings::* field, std::uint64_t least, std::uint64_t most) {
-  return [=](Settings& s, std::string_view name, std::string_view value) -> Result<void> {
-    const auto parsed = parse_size(value);
-    if (!parsed || *parsed < least || *parsed > most)
-      return fail(wrong(
-          name, value,
-          fmt::format("it is a whole number from {} to {}, for sizes with KiB, MiB or GiB behind it", least, most)));
-    s.*field = static_cast<T>(*parsed);
-    return {};
-  };
+Access number(T Settings::* field, std::uint64_t least, std::uint64_t most) {
+  return {
+      [=](Settings& s, std::string_view name, std::string_view value) -> Result<void> {
+        const auto parsed = parse_size(value);
+        if (!parsed || *parsed < least || *parsed > most)
+          return fail(wrong(name, value,
+                            fmt::format("it is a whole number from {} to {}, for sizes with KiB, MiB or GiB behind it",
+                                        least, most)));
+        s.*field = static_cast<T>(*parsed);
+        return {};
+      },
+      [field](const Settings& s) { return fmt::format("{}", s.*field); }, SettingType::int64};
 }
-Set address(std::string Settings::* field) {
-  return [field](Settings& s, std::string_view name, std::string_view value) -> Result<void> {
-    if (auto parsed = parse_host_port(name, value); !parsed) return fail(parsed.error());
-    s.*field = std::string(value);
-    return {};
-  };
+Access address(std::string Settings::* field) {
+  return {[field](Settings& s, std::string_view name, std::string_view value) -> Result<void> {
+            if (auto parsed = parse_host_port(name, value); !parsed) return fail(parsed.error());
+            s.*field = std::string(value);
+            return {};
+          },
+          text_of(field)};
 }
 /// HOST[:PORT], or nothing.
 Result<void> set_advertise(Settings& s, std::string_view name, std::string_view value) {
@@ -94,8 +112,8 @@ Result<void> set_advertise(Settings& s, std::string_view name, std::string_view 
   s.kafka_advertise = std::string(value);
   return {};
 }
+constexpr std::array<std::string_view, 6> kLevels{"trace", "debug", "info", "warn", "error", "off"};
 Result<void> set_log_level(Settings& s, std::string_view name, std::string_view value) {
-  constexpr std::array<std::string_view, 6> kLevels{"trace", "debug", "info", "warn", "error", "off"};
   const auto at = std::ranges::find(kLevels, value);
   if (at == kLevels.end()) return fail(wrong(name, value, fmt::format("it is one of {}", fmt::join(kLevels, ", "))));
   s.log_level = static_cast<LogLevel>(at - kLevels.begin());
@@ -112,7 +130,10 @@ const std::vector<Setting>& all_settings() {
       {"journal_dir", "", "directory of the journals, if they are to be on another disk", text(&Settings::journal_dir)},
       {"kafka.listen", "127.0.0.1:9092", "address for Kafka clients; port 0 picks a free one",
        address(&Settings::kafka_listen)},
-      {"kafka.advertise", "", "HOST[:PORT] that clients are told to connect to", set_advertise},
+      {"kafka.advertise",
+       "",
+       "HOST[:PORT] that clients are told to connect to",
+       {set_advertise, text_of(&Settings::kafka_advertise)}},
       {"kafka.max_request_bytes", "64MiB", "largest request",
        number(&Settings::kafka_max_request_bytes, 1 << 16, 1ULL << 30)},
       {"kafka.max_connections", "10000", "connections of the node; more wait",
@@ -120,7 +141,10 @@ const std::vector<Setting>& all_settings() {
       {"shards", "0", "threads; 0 is one a core; fixed when the data directory is made",
        number(&Settings::shards, 0, 256)},
       {"io_engine", "auto", "auto, uring or threads", one_of(&Settings::io_engine, {"auto", "uring", "threads"})},
-      {"log_level", "info", "trace, debug, info, warn, error or off", set_log_level},
+      {"log_level",
+       "info",
+       "trace, debug, info, warn, error or off",
+       {set_log_level, [](const Settings& s) { return std::string(kLevels[static_cast<std::size_t>(s.log_level)]); }}},
       {"topics.auto_create", "true", "topics are made when a client names them first",
        flag(&Settings::topics_auto_create)},
       {"topics.default_partitions", "1", "partitions of a topic that asks for no number",
@@ -200,7 +224,7 @@ Result<void> read_table(Settings& settings, const toml::table& table, const std:
 Result<void> set_setting(Settings& settings, std::string_view name, std::string_view value) {
   const Setting* const setting = find_setting(name);
   if (setting == nullptr) return fail(unknown(name));
-  return setting->set(settings, name, value);
+  return setting->access.set(settings, name, value);
 }
 
 Result<void> read_settings_file(Settings& settings, const std::string& path) {
@@ -221,6 +245,15 @@ std::vector<SettingHelp> describe_settings() {
   for (const Setting& setting : all_settings())
     help.push_back({std::string(setting.name), std::string(setting.default_value), std::string(setting.help)});
   return help;
+}
+
+std::vector<SettingText> list_settings(const Settings& settings) {
+  const Settings defaults;
+  std::vector<SettingText> texts;
+  for (const Setting& setting : all_settings())
+    texts.push_back({std::string(setting.name), setting.access.get(settings), setting.access.get(defaults),
+                     std::string(setting.help), setting.access.type});
+  return texts;
 }
 
 Result<std::pair<std::string, int>> parse_host_port(std::string_view setting, std::string_view text) {

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "broker/core/topic_settings.h"
 #include "protocol/base/error.h"
 #include "protocol/base/log.h"
 
@@ -58,6 +59,13 @@ struct SettingHelp {
 };
 /// Every setting, for --help and the documentation.
 std::vector<SettingHelp> describe_settings();
+
+/// Every setting with its value. Numbers stand as whole numbers, sizes in bytes.
+struct SettingText {
+  std::string name, value, default_value, help;
+  SettingType type = SettingType::text;
+};
+std::vector<SettingText> list_settings(const Settings& settings);
 
 /// `HOST:PORT` or `[V6]:PORT`; port 0 to 65535. Errors: config.
 Result<std::pair<std::string, int>> parse_host_port(std::string_view setting, std::string_view text);

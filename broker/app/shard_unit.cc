@@ -3,6 +3,9 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <filesystem>
+
+#include "broker/app/node_settings.h"
 
 #include "broker/core/table_feed.h"
 
@@ -52,6 +55,11 @@ ServiceOptions service_options(const Settings& settings, const NodeIdentity& ide
   options.default_partitions = static_cast<std::int32_t>(settings.topics_default_partitions);
   options.max_partitions = static_cast<std::int32_t>(settings.topics_max_partitions);
   options.groups = all_groups(identity.shards);
+  options.data_directory = settings.data_dir;
+  std::error_code none;
+  if (const auto absolute = std::filesystem::absolute(settings.data_dir, none); !none)
+    options.data_directory = absolute.lexically_normal().string();
+  options.node_settings = describe_node_settings(settings, identity);
   return options;
 }
 

@@ -27,6 +27,22 @@ bool legal_in_name(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
 }
 
+void store_placement(const PartitionPlacement& placement, pb::PartitionPlacement& into) {
+  into.set_group(placement.group.value);
+  into.set_epoch_base(placement.epoch_base.value);
+}
+
+template <class Stored>
+Result<void> load_placements(const Stored& from, std::vector<PartitionPlacement>& into) {
+  into.reserve(static_cast<std::size_t>(from.size()));
+  for (const pb::PartitionPlacement& stored : from) {
+    if (stored.epoch_base() < 0)
+      return fail(Errc::malformed, fmt::format("epoch base {} is negative", stored.epoch_base()));
+    into.push_back({GroupId(stored.group()), LeaderEpoch(stored.epoch_base())});
+  }
+  return {};
+}
+
 /// What holds for internal topics too.
 Result<void> check_any_topic_name(std::string_view name) {
   if (name.empty()) return fail(Errc::invalid_topic, "a topic's name can't be empty");
@@ -61,11 +77,9 @@ std::string encode_topic_row(const TopicInfo& topic) {
   row.set_internal(topic.internal);
   row.set_replication_factor(topic.replication_factor);
   store_settings(topic.settings, *row.mutable_settings());
-  for (const PartitionPlacement& placement : topic.partitions) {
-    pb::PartitionPlacement& stored = *row.add_partitions();
-    stored.set_group(placement.group.value);
-    stored.set_epoch_base(placement.epoch_base.value);
-  }
+  for (const PartitionPlacement& placement : topic.partitions) store_placement(placement, *row.add_partitions());
+  for (const PartitionPlacement& placement : topic.growing) store_placement(placement, *row.add_growing());
+  row.set_altering(topic.altering);
   return serialized(row);
 }
 
@@ -94,14 +108,14 @@ Result<TopicInfo> decode_topic_row(std::string_view name, std::string_view value
   const Result<TopicSettings> settings = load_settings(row->settings());
   if (!settings) return broken(settings.error().message);
   topic.settings = *settings;
-  const auto count = static_cast<std::size_t>(row->partitions_size());
+  const auto count = static_cast<std::size_t>(row->partitions_size()) + static_cast<std::size_t>(row->growing_size());
   if (count > kMaxPartitionsOfTopic)
     return broken(fmt::format("{} partitions are more than {}", count, kMaxPartitionsOfTopic));
-  topic.partitions.reserve(count);
-  for (const pb::PartitionPlacement& stored : row->partitions()) {
-    if (stored.epoch_base() < 0) return broken(fmt::format("epoch base {} is negative", stored.epoch_base()));
-    topic.partitions.push_back({GroupId(stored.group()), LeaderEpoch(stored.epoch_base())});
-  }
+  if (auto ok = load_placements(row->partitions(), topic.partitions); !ok) return broken(ok.error().message);
+  if (auto ok = load_placements(row->growing(), topic.growing); !ok) return broken(ok.error().message);
+  topic.altering = row->altering();
+  if (topic.phase != TopicPhase::live && (!topic.growing.empty() || topic.altering))
+    return broken("a topic that is not live changes");
   return topic;
 }
 

@@ -77,13 +77,15 @@ void ClusterView::forget_topic(std::string_view name) {
 }
 
 void ClusterView::count_partitions(const TopicInfo& topic, bool more) {
-  for (const PartitionPlacement& placement : topic.partitions) {
-    const auto at = partitions_by_group_.try_emplace(placement.group).first;
-    CHECK(more || at->second > 0);
-    at->second += more ? 1U : static_cast<std::size_t>(-1);
-    if (at->second == 0) partitions_by_group_.erase(at);
+  for (const std::vector<PartitionPlacement>* placements : {&topic.partitions, &topic.growing}) {
+    for (const PartitionPlacement& placement : *placements) {
+      const auto at = partitions_by_group_.try_emplace(placement.group).first;
+      CHECK(more || at->second > 0);
+      at->second += more ? 1U : static_cast<std::size_t>(-1);
+      if (at->second == 0) partitions_by_group_.erase(at);
+    }
+    if (!topic.internal) partition_count_ += more ? placements->size() : 0 - placements->size();
   }
-  if (!topic.internal) partition_count_ += more ? topic.partitions.size() : 0 - topic.partitions.size();
 }
 
 Result<void> ClusterView::apply_node(std::string_view key, std::optional<std::string_view> value) {

@@ -44,6 +44,8 @@ struct TopicInfo {
   std::int16_t replication_factor = 1;
   TopicSettings settings;
   std::vector<PartitionPlacement> partitions;  ///< by partition index
+  std::vector<PartitionPlacement> growing;     ///< of a live topic: behind `partitions`, being made, not served yet
+  bool altering = false;                       ///< of a live topic: `settings` have not reached every partition yet
   std::uint64_t revision = 0;                  ///< of its row; not encoded
   friend bool operator==(const TopicInfo&, const TopicInfo&) = default;
 };

@@ -15,6 +15,7 @@ void store_settings(const TopicSettings& settings, pb::TopicSettings& into) {
   into.set_segment_bytes(settings.segment_bytes);
   into.set_max_message_bytes(settings.max_message_bytes);
   into.set_log_append_time(settings.log_append_time);
+  into.set_given(settings.given);
 }
 
 Result<TopicSettings> load_settings(const pb::TopicSettings& from) {
@@ -24,6 +25,7 @@ Result<TopicSettings> load_settings(const pb::TopicSettings& from) {
   if (from.has_segment_bytes()) settings.segment_bytes = from.segment_bytes();
   if (from.has_max_message_bytes()) settings.max_message_bytes = from.max_message_bytes();
   if (from.has_log_append_time()) settings.log_append_time = from.log_append_time();
+  settings.given = from.given();
   if (auto ok = check_topic_settings(settings); !ok) {
     return fail(Errc::malformed, "stored topic settings: " + ok.error().message);
   }

@@ -1,8 +1,9 @@
 // One table drives reading, checking and describing of all settings. Stateless.
 #include "broker/core/topic_settings.h"
 
-#include <fmt/core.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <limits>
@@ -51,8 +52,11 @@ using Setter = Result<void> (*)(TopicSettings&, std::string_view name, std::stri
 using Getter = std::string (*)(const TopicSettings&);
 struct Setting {
   std::string_view name;
+  std::uint32_t bit;  ///< in TopicSettings::given; stored, so it stays what it is
+  SettingType type;
   Setter set;
   Getter get;
+  std::string_view help;
 };
 
 /// Sets one member to a whole number within `range`.
@@ -91,33 +95,92 @@ std::string get_only(const TopicSettings&) {
 }
 
 constexpr std::array kSettings{
-    Setting{"cleanup.policy", set_only<kCleanupPolicy>, get_only<kCleanupPolicy>},
-    Setting{"compression.type", set_only<kCompressionType>, get_only<kCompressionType>},
-    Setting{"max.message.bytes", set_number<&TopicSettings::max_message_bytes, kMessage>,
-            get_number<&TopicSettings::max_message_bytes>},
-    Setting{"message.timestamp.type", set_timestamp_type,
+    Setting{"cleanup.policy", 1U << 0, SettingType::list, set_only<kCleanupPolicy>, get_only<kCleanupPolicy>,
+            "What becomes of old records: they are deleted."},
+    Setting{"compression.type", 1U << 1, SettingType::text, set_only<kCompressionType>, get_only<kCompressionType>,
+            "Batches are kept as their producer compressed them."},
+    Setting{"max.message.bytes", 1U << 2, SettingType::int32, set_number<&TopicSettings::max_message_bytes, kMessage>,
+            get_number<&TopicSettings::max_message_bytes>, "The largest record batch that is taken, in bytes."},
+    Setting{"message.timestamp.type", 1U << 3, SettingType::text, set_timestamp_type,
             [](const TopicSettings& settings) {
               return std::string(settings.log_append_time ? "LogAppendTime" : "CreateTime");
-            }},
-    Setting{"min.insync.replicas", set_only<kMinInsyncReplicas>, get_only<kMinInsyncReplicas>},
-    Setting{"retention.bytes", set_number<&TopicSettings::retention_bytes, kRetention>,
-            get_number<&TopicSettings::retention_bytes>},
-    Setting{"retention.ms", set_number<&TopicSettings::retention_ms, kRetention>,
-            get_number<&TopicSettings::retention_ms>},
-    Setting{"segment.bytes", set_number<&TopicSettings::segment_bytes, kSegment>,
-            get_number<&TopicSettings::segment_bytes>},
+            },
+            "Whether a record's time is its producer's (CreateTime) or the broker's (LogAppendTime)."},
+    Setting{"min.insync.replicas", 1U << 4, SettingType::int32, set_only<kMinInsyncReplicas>,
+            get_only<kMinInsyncReplicas>,
+            "Replicas that must have a record before acks=all is answered; a topic has one replica."},
+    Setting{"retention.bytes", 1U << 5, SettingType::int64, set_number<&TopicSettings::retention_bytes, kRetention>,
+            get_number<&TopicSettings::retention_bytes>,
+            "The oldest segments of a partition larger than this are deleted; -1: no limit."},
+    Setting{"retention.ms", 1U << 6, SettingType::int64, set_number<&TopicSettings::retention_ms, kRetention>,
+            get_number<&TopicSettings::retention_ms>,
+            "Segments whose records are all older than this are deleted; -1: no limit."},
+    Setting{"segment.bytes", 1U << 7, SettingType::int32, set_number<&TopicSettings::segment_bytes, kSegment>,
+            get_number<&TopicSettings::segment_bytes>, "The size at which a new segment file is begun, in bytes."},
 };
+
+Result<const Setting*> find_setting(std::string_view name) {
+  for (const Setting& setting : kSettings)
+    if (setting.name == name) return &setting;
+  std::string known;
+  for (const Setting& setting : kSettings) known += (known.empty() ? "" : ", ") + std::string(setting.name);
+  return fail(Errc::config, fmt::format("there is no topic setting '{}': known are {}", name.substr(0, 100), known));
+}
+
+std::vector<std::string_view> entries_of(std::string_view list) {
+  std::vector<std::string_view> entries;
+  while (!list.empty()) {
+    const std::size_t comma = std::min(list.find(','), list.size());
+    if (comma > 0) entries.push_back(list.substr(0, comma));
+    list.remove_prefix(std::min(comma + 1, list.size()));
+  }
+  return entries;
+}
+
+/// The list with the entries of `value` added behind those that it has, or taken out.
+std::string changed_list(const std::string& list, std::string_view value, bool append) {
+  std::vector<std::string_view> entries = entries_of(list);
+  for (const std::string_view entry : entries_of(value)) {
+    const auto at = std::ranges::find(entries, entry);
+    if (append && at == entries.end()) entries.push_back(entry);
+    if (!append && at != entries.end()) entries.erase(at);
+  }
+  return fmt::format("{}", fmt::join(entries, ","));
+}
+
+Result<void> make_change(TopicSettings& settings, const TopicSettingChange& change) {
+  using Operation = TopicSettingChange::Operation;
+  if (change.operation == Operation::remove) return set_topic_setting(settings, change.name, std::nullopt);
+  const auto setting = find_setting(change.name);
+  if (!setting) return fail(setting.error());
+  if (!change.value)
+    return fail(Errc::config, fmt::format("{} has no value; deleting it brings its default back", change.name));
+  if (change.operation == Operation::set) return set_topic_setting(settings, change.name, *change.value);
+  const bool append = change.operation == Operation::append;
+  if ((*setting)->type != SettingType::list)
+    return fail(Errc::config, fmt::format("{} is no list: nothing can be {} it", change.name,
+                                          append ? "appended to" : "subtracted from"));
+  return set_topic_setting(settings, change.name, changed_list((*setting)->get(settings), *change.value, append));
+}
 
 }  // namespace
 
 Result<void> set_topic_setting(TopicSettings& settings, std::string_view name, std::optional<std::string_view> value) {
-  for (const Setting& setting : kSettings) {
-    if (setting.name != name) continue;
-    return setting.set(settings, name, value ? *value : std::string_view(setting.get(TopicSettings{})));
-  }
-  std::string known;
-  for (const Setting& setting : kSettings) known += (known.empty() ? "" : ", ") + std::string(setting.name);
-  return fail(Errc::config, fmt::format("there is no topic setting '{}': known are {}", name.substr(0, 100), known));
+  const auto setting = find_setting(name);
+  if (!setting) return fail(setting.error());
+  const Setting& found = **setting;
+  const std::string default_value = value ? std::string() : found.get(TopicSettings{});
+  if (auto set = found.set(settings, name, value ? *value : default_value); !set) return set;
+  settings.given = value ? settings.given | found.bit : settings.given & ~found.bit;
+  return {};
+}
+
+Result<TopicSettings> change_topic_settings(const TopicSettings& from, std::span<const TopicSettingChange> changes,
+                                            bool replace) {
+  TopicSettings settings = replace ? TopicSettings{} : from;
+  for (const TopicSettingChange& change : changes)
+    if (auto made = make_change(settings, change); !made) return fail(made.error());
+  return settings;
 }
 
 Result<void> check_topic_settings(const TopicSettings& settings) {
@@ -142,9 +205,13 @@ std::vector<TopicSettingText> describe_topic_settings(const TopicSettings& setti
   all.reserve(kSettings.size());
   const TopicSettings defaults;
   for (const Setting& setting : kSettings) {
-    std::string value = setting.get(settings);
-    const bool is_default = value == setting.get(defaults);
-    all.push_back({std::string(setting.name), std::move(value), is_default});
+    TopicSettingText& text = all.emplace_back();
+    text.name = setting.name;
+    text.value = setting.get(settings);
+    text.default_value = setting.get(defaults);
+    text.is_default = (settings.given & setting.bit) == 0 && text.value == text.default_value;
+    text.type = setting.type;
+    text.help = setting.help;
   }
   return all;
 }

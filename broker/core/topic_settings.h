@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -24,6 +25,7 @@ struct TopicSettings {
   std::uint64_t segment_bytes = 1ULL << 30;            ///< segment.bytes; >= 1 MiB (tests may set 16 KiB directly)
   std::uint32_t max_message_bytes = 1048588;           ///< max.message.bytes, of one batch
   bool log_append_time = false;                        ///< message.timestamp.type = LogAppendTime
+  std::uint32_t given = 0;  ///< which were set by name, whatever to; bits as in topic_settings.cc
   friend bool operator==(const TopicSettings&, const TopicSettings&) = default;
 };
 
@@ -36,9 +38,26 @@ Result<void> set_topic_setting(TopicSettings& settings, std::string_view name, s
 /// Errors: config.
 Result<void> check_topic_settings(const TopicSettings& settings);
 
+/// One change of a topic's settings. `append` and `subtract` add to and take from the entries of a list.
+struct TopicSettingChange {
+  enum class Operation : std::uint8_t { set, remove, append, subtract };
+  std::string name;
+  Operation operation = Operation::set;
+  std::optional<std::string> value;  ///< present, but for `remove`
+};
+/// `from` with all changes made, in order; with `replace` those that are not named go back to their defaults. Errors:
+/// config, naming the setting: an unknown one, a value that can't be, a list operation on what is no list, no value.
+Result<TopicSettings> change_topic_settings(const TopicSettings& from, std::span<const TopicSettingChange> changes,
+                                            bool replace);
+
+enum class SettingType : std::uint8_t { boolean, text, int32, int64, list };
+
 struct TopicSettingText {
   std::string name, value;
-  bool is_default = true;
+  bool is_default = true;  ///< it was never set by name, and has the default's value
+  std::string default_value;
+  SettingType type = SettingType::text;
+  std::string_view help;  ///< one sentence
 };
 /// All settings as names and values, for descriptions.
 std::vector<TopicSettingText> describe_topic_settings(const TopicSettings& settings);

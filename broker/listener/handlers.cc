@@ -22,7 +22,15 @@ constexpr std::array kRoutes = {
     Route{ApiKey::api_versions, handle_api_versions},
     Route{ApiKey::create_topics, handle_create_topics},
     Route{ApiKey::delete_topics, handle_delete_topics},
+    Route{ApiKey::delete_records, handle_delete_records},
     Route{ApiKey::init_producer_id, handle_init_producer_id},
+    Route{ApiKey::offset_for_leader_epoch, handle_offset_for_leader_epoch},
+    Route{ApiKey::describe_configs, handle_describe_configs},
+    Route{ApiKey::alter_configs, handle_alter_configs},
+    Route{ApiKey::describe_log_dirs, handle_describe_log_dirs},
+    Route{ApiKey::create_partitions, handle_create_partitions},
+    Route{ApiKey::incremental_alter_configs, handle_incremental_alter_configs},
+    Route{ApiKey::describe_cluster, handle_describe_cluster},
 };
 
 constexpr bool has_route(ApiKey api) {

@@ -1,7 +1,9 @@
 // CreateTopics and DeleteTopics.
+#include <map>
 #include <set>
 
 #include "broker/listener/handlers.h"
+#include "protocol/kafka/configs.h"
 #include "protocol/kafka/create_topics.h"
 #include "protocol/kafka/delete_topics.h"
 
@@ -10,9 +12,6 @@ namespace sluice::broker {
 namespace {
 
 using kafka::ErrorCode;
-
-/// Where a setting's value comes from, in Kafka's numbers.
-enum ConfigSource : std::int8_t { kTopicConfig = 1, kDefaultConfig = 5 };
 
 struct Refusal {
   ErrorCode code = ErrorCode::none;
@@ -76,7 +75,8 @@ void fill_in(kafka::CreatedTopic& entry, const CreateTopicResult& result, const 
     kafka::CreatedTopicConfig& config = entry.configs->emplace_back();
     config.name = std::move(setting.name);
     config.value = std::move(setting.value);
-    config.config_source = setting.is_default ? kDefaultConfig : kTopicConfig;
+    const auto source = setting.is_default ? kafka::ConfigSource::default_value : kafka::ConfigSource::topic;
+    config.config_source = static_cast<std::int8_t>(source);
   }
 }
 
@@ -90,15 +90,15 @@ void handle_create_topics(CallPtr call) {
   const auto request = call->decode<kafka::CreateTopicsRequest>();
   if (!request) return;
   BrokerApi& broker = call->broker();
-  std::multiset<std::string_view> names;
-  for (const kafka::CreatableTopic& topic : request->topics) names.insert(topic.name);
+  std::map<std::string_view, std::size_t> named;
+  for (const kafka::CreatableTopic& topic : request->topics) ++named[topic.name];
   kafka::CreateTopicsResponse response;
   std::vector<CreateTopicRequest> work;
   for (const kafka::CreatableTopic& topic : request->topics) {
     kafka::CreatedTopic& entry = response.topics.emplace_back();
     entry.name = topic.name;
     entry.configs.emplace();
-    Refusal refusal = refusal_of(topic, names.count(topic.name) > 1);
+    Refusal refusal = refusal_of(topic, named[topic.name] > 1);
     if (refusal.code == ErrorCode::none) {
       work.push_back(to_internal(topic, request->validate_only));
     } else {

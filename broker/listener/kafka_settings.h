@@ -25,6 +25,7 @@ struct KafkaSettings {
   Nanos frame_timeout = std::chrono::seconds(60);  ///< for a whole request, and a second more for each 64 KiB of it
   Nanos sweep_interval = std::chrono::seconds(5);  ///< how often these two are looked at
   Millis max_wait{5 * 60 * 1000};                  ///< bound on waits and time-outs that clients choose
+  Millis alter_timeout{30'000};                    ///< for AlterConfigs, which carries none of its own
   Millis auto_create_timeout{2000};                ///< how long Metadata waits for topics that it creates
 };
 

@@ -107,6 +107,67 @@ struct DeleteTopicResult {
   TopicId id;
 };
 
+struct GrowTopicRequest {
+  std::string name;
+  std::int32_t count = 0;  ///< of partitions that it shall have in all
+  /// Replicas of each new partition, where the client assigned them: node ids.
+  std::optional<std::vector<std::vector<std::int32_t>>> assignments;
+  bool validate_only = false;
+};
+struct AlterTopicRequest {
+  std::string name;
+  std::vector<TopicSettingChange> changes;
+  bool replace = false;  ///< settings that are not named go back to their defaults
+  bool validate_only = false;
+};
+
+struct DeleteRecordsPart {
+  TopicRef topic;
+  PartitionIndex partition;
+  std::optional<Offset> before;  ///< the new start; nullopt: the high watermark
+};
+struct DeleteRecordsResult {
+  std::optional<Error> error;
+  Offset log_start_offset{-1};
+};
+
+struct EpochEndPart {
+  TopicRef topic;
+  PartitionIndex partition;
+  LeaderEpoch asked;
+  std::optional<LeaderEpoch> current_leader_epoch;
+};
+struct EpochEndResult {
+  std::optional<Error> error;
+  /// The largest known epoch that is not above the asked one, and where it ends; -1 and -1: undefined or in the future.
+  LeaderEpoch epoch{-1};
+  Offset end_offset{-1};
+};
+
+/// What the node keeps on disk.
+struct LogDirectory {
+  std::optional<Error> error;  ///< the disk can't be asked for its room
+  std::string path;
+  std::uint64_t total_bytes = 0;  ///< of the disk
+  std::uint64_t free_bytes = 0;
+  struct Entry {
+    TopicId topic;
+    PartitionIndex partition;
+    std::uint64_t size_bytes = 0;
+  };
+  std::vector<Entry> partitions;  ///< in no order
+};
+
+/// One setting of the node, for descriptions.
+struct NodeSetting {
+  std::string name, value;
+  std::string default_value;
+  bool is_default = true;
+  SettingType type = SettingType::text;
+  std::string help;
+  std::string also_named;  ///< the name under which it can be set, where `name` is only Kafka's word for it
+};
+
 struct ProducerIdentity {
   ProducerId id;
   std::int16_t epoch = 0;
@@ -136,6 +197,22 @@ class BrokerApi {
                              UniqueFunction<void(std::vector<CreateTopicResult>)> done) = 0;
   virtual void delete_topics(std::vector<TopicRef> topics, Millis timeout,
                              UniqueFunction<void(std::vector<DeleteTopicResult>)> done) = 0;
+  /// More partitions for topics. Results in the order of the requests. Errors: unknown_topic, invalid_partitions (not
+  /// more than there are), invalid_argument (assignments), limit_reached, invalid_topic (internal), not_ready.
+  virtual void grow_topics(std::vector<GrowTopicRequest> topics, Millis timeout,
+                           UniqueFunction<void(std::vector<Result<void>>)> done) = 0;
+  /// Other settings for topics. Errors: unknown_topic, config, invalid_topic (internal), not_ready.
+  virtual void alter_topics(std::vector<AlterTopicRequest> topics, Millis timeout,
+                            UniqueFunction<void(std::vector<Result<void>>)> done) = 0;
+  /// Moves the starts of logs. Errors: offset_out_of_range (negative, or beyond the high watermark), and what a
+  /// partition that is not led here says.
+  virtual void delete_records(std::vector<DeleteRecordsPart> parts, Millis timeout,
+                              UniqueFunction<void(std::vector<DeleteRecordsResult>)> done) = 0;
+  /// Where leader epochs end. Errors: fenced_leader_epoch, unknown_leader_epoch, and as above.
+  virtual void epoch_ends(std::vector<EpochEndPart> parts, UniqueFunction<void(std::vector<EpochEndResult>)> done) = 0;
+  /// Sizes of all partitions of live topics on this node.
+  virtual void describe_log_directory(UniqueFunction<void(LogDirectory)> done) = 0;
+  virtual const std::vector<NodeSetting>& node_settings() const = 0;
   /// A new producer id with epoch 0, or, of one that the client holds already, its next epoch.
   virtual void init_producer_id(std::optional<ProducerIdentity> current, Millis timeout,
                                 UniqueFunction<void(Result<ProducerIdentity>)> done) = 0;

@@ -1,48 +1,38 @@
 #include "broker/service/offset_service.h"
 
-#include "broker/service/shard_services.h"
+#include "broker/service/partition_call.h"
 
 namespace sluice::broker {
 
 void OffsetService::list(std::vector<ListOffsetsPart> parts,
                          UniqueFunction<void(std::vector<ListOffsetsResult>)> done) {
-  struct Call {
-    std::vector<ListOffsetsResult> results;
-    std::size_t waiting = 0;
-    UniqueFunction<void(std::vector<ListOffsetsResult>)> done;
-    void take(std::size_t nth, ListOffsetsResult result) {
-      results[nth] = std::move(result);
-      if (--waiting == 0) done(std::move(results));
-    }
-  };
-  auto call = std::make_shared<Call>();
-  call->results.resize(parts.size());
-  call->waiting = parts.size();
-  call->done = std::move(done);
-  if (parts.empty()) context_.defer([call] { call->done({}); });
-  for (std::size_t nth = 0; nth < parts.size(); ++nth) {
-    auto route = context_.route(parts[nth].topic, parts[nth].partition);
-    if (!route) {
-      ListOffsetsResult result;
-      result.error = route.error();
-      context_.defer([call, nth, result = std::move(result)]() mutable { call->take(nth, std::move(result)); });
-      continue;
-    }
-    context_.post(route->shard, [call, nth, group = route->group, id = route->id, part = std::move(parts[nth]),
-                                 origin = context_.id](ShardServices& owner) {
-      list_local(owner.shard(), group, id, part, [call, nth, origin, &owner](ListOffsetsResult result) {
-        owner.post(origin, [call, nth, result = std::move(result)](ShardServices&) mutable {
-          call->take(nth, std::move(result));
-        });
-      });
-    });
-  }
+  ask_leaders<ListOffsetsPart, ListOffsetsResult>(context_, std::move(parts), list_local, std::move(done));
 }
 
-void OffsetService::list_local(Shard& shard, GroupId group, const PartitionId& id, const ListOffsetsPart& part,
+void OffsetService::epoch_ends(std::vector<EpochEndPart> parts,
+                               UniqueFunction<void(std::vector<EpochEndResult>)> done) {
+  ask_leaders<EpochEndPart, EpochEndResult>(context_, std::move(parts), epoch_end_local, std::move(done));
+}
+
+void OffsetService::epoch_end_local(Shard& shard, const PartitionRoute& to, const EpochEndPart& part,
+                                    UniqueFunction<void(EpochEndResult)> done) {
+  EpochEndResult result;
+  auto local = local_partition(shard, to.group, to.id);
+  if (local)
+    if (auto epoch = check_leader_epoch(part.current_leader_epoch, local->epoch); !epoch) local = fail(epoch.error());
+  if (!local) {
+    result.error = local.error();
+  } else if (const auto end = local->partition->state.epoch_end(part.asked, local->epoch)) {
+    result.epoch = end->epoch;
+    result.end_offset = end->end_offset;
+  }
+  done(std::move(result));
+}
+
+void OffsetService::list_local(Shard& shard, const PartitionRoute& to, const ListOffsetsPart& part,
                                UniqueFunction<void(ListOffsetsResult)> done) {
   ListOffsetsResult result;
-  auto local = local_partition(shard, group, id);
+  auto local = local_partition(shard, to.group, to.id);
   if (!local && local.error().code == Errc::not_ready) local.error().code = Errc::offset_not_available;
   if (local)
     if (auto epoch = check_leader_epoch(part.current_leader_epoch, local->epoch); !epoch) local = fail(epoch.error());

@@ -17,7 +17,7 @@ Result<PartitionRoute> ServiceContext::route(const TopicRef& topic, PartitionInd
     return fail(Errc::unknown_topic, fmt::format("topic '{}' has partitions 0 to {}, not {}", info->name,
                                                  info->partitions.size() - 1, partition.value));
   const GroupId group = info->partitions[static_cast<std::size_t>(partition.value)].group;
-  return PartitionRoute{{info->id, partition}, group, shard_of(group), info};
+  return PartitionRoute{{info->id, partition}, group, shard_of(group), info->internal, info};
 }
 
 Result<void> check_leader_epoch(std::optional<LeaderEpoch> believed, LeaderEpoch current) {

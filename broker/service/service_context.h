@@ -23,6 +23,8 @@ struct ServiceOptions {
   std::int32_t default_partitions = 1;
   std::int32_t max_partitions = 20'000;  ///< of all topics of the node
   std::vector<GroupId> groups;           ///< of the whole node, for leaderships at start
+  std::string data_directory;
+  std::vector<NodeSetting> node_settings;  ///< for descriptions
 };
 
 /// Where a partition lives.
@@ -30,6 +32,7 @@ struct PartitionRoute {
   PartitionId id;
   GroupId group;
   ShardId shard;
+  bool internal = false;             ///< the topic is the broker's own
   const TopicInfo* topic = nullptr;  ///< valid until the next turn
 };
 

@@ -21,7 +21,11 @@ ShardServices::ShardServices(ServiceOptions options, ShardId id, unsigned shard_
       produce_(context_),
       fetch_(context_),
       offsets_(context_),
-      topics_(context_),
+      delete_records_(context_),
+      log_directory_(context_),
+      topic_jobs_(context_),
+      topics_(context_, topic_jobs_),
+      topic_changes_(context_, topic_jobs_),
       producer_ids_(context_) {
   for (GroupId group : context_.options.groups) context_.view.set_leadership(group, {});
 }
@@ -74,6 +78,25 @@ void ShardServices::delete_topics(std::vector<TopicRef> topics, Millis,
                                   UniqueFunction<void(std::vector<DeleteTopicResult>)> done) {
   topics_.remove(std::move(topics), std::move(done));
 }
+void ShardServices::grow_topics(std::vector<GrowTopicRequest> topics, Millis,
+                                UniqueFunction<void(std::vector<Result<void>>)> done) {
+  topic_changes_.grow(std::move(topics), std::move(done));
+}
+void ShardServices::alter_topics(std::vector<AlterTopicRequest> topics, Millis,
+                                 UniqueFunction<void(std::vector<Result<void>>)> done) {
+  topic_changes_.alter(std::move(topics), std::move(done));
+}
+void ShardServices::delete_records(std::vector<DeleteRecordsPart> parts, Millis,
+                                   UniqueFunction<void(std::vector<DeleteRecordsResult>)> done) {
+  delete_records_.remove(std::move(parts), std::move(done));
+}
+void ShardServices::epoch_ends(std::vector<EpochEndPart> parts,
+                               UniqueFunction<void(std::vector<EpochEndResult>)> done) {
+  offsets_.epoch_ends(std::move(parts), std::move(done));
+}
+void ShardServices::describe_log_directory(UniqueFunction<void(LogDirectory)> done) {
+  log_directory_.describe(std::move(done));
+}
 void ShardServices::init_producer_id(std::optional<ProducerIdentity>, Millis,
                                      UniqueFunction<void(Result<ProducerIdentity>)> done) {
   producer_ids_.init(std::move(done));
@@ -107,7 +130,7 @@ void ShardServices::leadership_changed(GroupId group, const GroupLeadership& lea
     if (shard != context_.id.value)
       context_.post(ShardId(shard),
                     [group, leadership](ShardServices& peer) { peer.take_leadership(group, leadership); });
-  if (group == kControllerGroup && leadership.ready) context_.defer([this] { topics_.resume(); });
+  if (group == kControllerGroup && leadership.ready) context_.defer([this] { topic_jobs_.resume(); });
 }
 
 void ShardServices::take_row(const std::string& key, const std::optional<std::string>& value, std::uint64_t revision) {

@@ -12,11 +12,15 @@
 #include <vector>
 
 #include "broker/service/broker_api.h"
+#include "broker/service/delete_records_service.h"
 #include "broker/service/fetch_service.h"
+#include "broker/service/log_directory_service.h"
 #include "broker/service/offset_service.h"
 #include "broker/service/produce_service.h"
 #include "broker/service/producer_id_service.h"
 #include "broker/service/service_context.h"
+#include "broker/service/topic_change_service.h"
+#include "broker/service/topic_jobs.h"
 #include "broker/service/topic_service.h"
 
 namespace sluice::broker {
@@ -47,6 +51,15 @@ class ShardServices final : public BrokerApi, public ApplyObserver {
                      UniqueFunction<void(std::vector<CreateTopicResult>)> done) override;
   void delete_topics(std::vector<TopicRef> topics, Millis timeout,
                      UniqueFunction<void(std::vector<DeleteTopicResult>)> done) override;
+  void grow_topics(std::vector<GrowTopicRequest> topics, Millis timeout,
+                   UniqueFunction<void(std::vector<Result<void>>)> done) override;
+  void alter_topics(std::vector<AlterTopicRequest> topics, Millis timeout,
+                    UniqueFunction<void(std::vector<Result<void>>)> done) override;
+  void delete_records(std::vector<DeleteRecordsPart> parts, Millis timeout,
+                      UniqueFunction<void(std::vector<DeleteRecordsResult>)> done) override;
+  void epoch_ends(std::vector<EpochEndPart> parts, UniqueFunction<void(std::vector<EpochEndResult>)> done) override;
+  void describe_log_directory(UniqueFunction<void(LogDirectory)> done) override;
+  const std::vector<NodeSetting>& node_settings() const override { return context_.options.node_settings; }
   void init_producer_id(std::optional<ProducerIdentity> current, Millis timeout,
                         UniqueFunction<void(Result<ProducerIdentity>)> done) override;
 
@@ -61,6 +74,7 @@ class ShardServices final : public BrokerApi, public ApplyObserver {
   FetchService& fetch_service() { return fetch_; }
   OffsetService& offset_service() { return offsets_; }
   TopicService& topic_service() { return topics_; }
+  TopicChangeService& topic_changes() { return topic_changes_; }
   ProducerIdService& producer_ids() { return producer_ids_; }
   void take_row(const std::string& key, const std::optional<std::string>& value, std::uint64_t revision);
   void take_leadership(GroupId group, const GroupLeadership& leadership);
@@ -74,7 +88,11 @@ class ShardServices final : public BrokerApi, public ApplyObserver {
   ProduceService produce_;
   FetchService fetch_;
   OffsetService offsets_;
+  DeleteRecordsService delete_records_;
+  LogDirectoryService log_directory_;
+  TopicJobs topic_jobs_;
   TopicService topics_;
+  TopicChangeService topic_changes_;
   ProducerIdService producer_ids_;
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);
 };

@@ -75,6 +75,8 @@ class Shard final : public storage::JournalObserver {
   /// Every group leads here, past its barrier.
   bool ready() const;
   bool disk_full() const { return space_.full(); }
+  /// Room on the disk of the data directory. Errors: io_error, not_found.
+  Result<storage::DiskSpace> disk_space() const { return seams_.disk.space(options_.data_directory); }
   /// What requests and unspilled batches hold in memory, in bytes.
   std::size_t memory_bytes() const;
 

@@ -52,15 +52,15 @@ inline constexpr std::array kApis = {
     ApiInfo{ApiKey::api_versions, 0, 4, 3, "ApiVersions", true},
     ApiInfo{ApiKey::create_topics, 2, 7, 5, "CreateTopics", true},
     ApiInfo{ApiKey::delete_topics, 1, 6, 4, "DeleteTopics", true},
-    ApiInfo{ApiKey::delete_records, 0, 2, 2, "DeleteRecords", false},
+    ApiInfo{ApiKey::delete_records, 0, 2, 2, "DeleteRecords", true},
     ApiInfo{ApiKey::init_producer_id, 0, 5, 2, "InitProducerId", true},
-    ApiInfo{ApiKey::offset_for_leader_epoch, 2, 4, 4, "OffsetForLeaderEpoch", false},
-    ApiInfo{ApiKey::describe_configs, 1, 4, 4, "DescribeConfigs", false},
-    ApiInfo{ApiKey::alter_configs, 0, 2, 2, "AlterConfigs", false},
-    ApiInfo{ApiKey::describe_log_dirs, 1, 4, 2, "DescribeLogDirs", false},
-    ApiInfo{ApiKey::create_partitions, 0, 3, 2, "CreatePartitions", false},
-    ApiInfo{ApiKey::incremental_alter_configs, 0, 1, 1, "IncrementalAlterConfigs", false},
-    ApiInfo{ApiKey::describe_cluster, 0, 2, 0, "DescribeCluster", false},
+    ApiInfo{ApiKey::offset_for_leader_epoch, 2, 4, 4, "OffsetForLeaderEpoch", true},
+    ApiInfo{ApiKey::describe_configs, 1, 4, 4, "DescribeConfigs", true},
+    ApiInfo{ApiKey::alter_configs, 0, 2, 2, "AlterConfigs", true},
+    ApiInfo{ApiKey::describe_log_dirs, 1, 4, 2, "DescribeLogDirs", true},
+    ApiInfo{ApiKey::create_partitions, 0, 3, 2, "CreatePartitions", true},
+    ApiInfo{ApiKey::incremental_alter_configs, 0, 1, 1, "IncrementalAlterConfigs", true},
+    ApiInfo{ApiKey::describe_cluster, 0, 2, 0, "DescribeCluster", true},
 };
 
 /// Produce below 3 carries message formats that Sluice does not store, and is answered with `unsupported_version` for

@@ -38,6 +38,13 @@ TEST(ClusterRows, GoldenBytes) {
   EXPECT_EQ(topic_row_key("orders"), "topic/orders");
   EXPECT_EQ(hex(encode_topic_row(sample_topic())),
             "0a100102030405060708090a0b0c0d0e0f101002180120032a0d080110d00f18808001204d280132040804100a32040805100b");
+  TopicInfo changing = sample_topic();
+  changing.settings.given = 5;
+  changing.growing = {{GroupId(6), LeaderEpoch(12)}};
+  changing.altering = true;
+  EXPECT_EQ(hex(encode_topic_row(changing)),
+            "0a100102030405060708090a0b0c0d0e0f101002180120032a0f080110d00f18808001204d2801300532040804100a32040805100b"
+            "3a040806100c4001");
   EXPECT_EQ(node_row_key(NodeId(2)), "node/2");
   EXPECT_EQ(hex(encode_node_row({NodeId(2), "host", 9092})), "08021204686f7374188447");
   EXPECT_EQ(hex(encode_number_row(300)), "08ac02");
@@ -46,6 +53,12 @@ TEST(ClusterRows, GoldenBytes) {
 
 TEST(ClusterRows, ComeBackAsTheyWent) {
   EXPECT_EQ(decode_topic_row("orders", encode_topic_row(sample_topic())), sample_topic());
+  TopicInfo changing = sample_topic();
+  changing.settings.given = 5;
+  changing.growing = {{GroupId(6), LeaderEpoch(12)}, {GroupId(4), LeaderEpoch(0)}};
+  EXPECT_EQ(decode_topic_row("orders", encode_topic_row(changing)), changing);
+  changing.altering = true;
+  EXPECT_EQ(decode_topic_row("orders", encode_topic_row(changing)), changing);
   TopicInfo plain;
   plain.name = "__consumer_offsets";
   plain.id = sample_topic_id();
@@ -68,6 +81,20 @@ TEST(ClusterRows, RefuseEveryBrokenInvariant) {
   EXPECT_FALSE(refused([](pb::TopicRow&) {}));
   EXPECT_TRUE(refused([](pb::TopicRow& row) { row.set_id("1234"); }));
   EXPECT_TRUE(refused([](pb::TopicRow& row) { row.set_phase(0); }));
+  EXPECT_FALSE(refused([](pb::TopicRow& row) { row.set_altering(true); }));
+  EXPECT_TRUE(refused([](pb::TopicRow& row) {
+    row.set_altering(true);
+    row.set_phase(1);
+  })) << "only a live topic changes";
+  EXPECT_FALSE(refused([](pb::TopicRow& row) { row.add_growing(); }));
+  EXPECT_TRUE(refused([](pb::TopicRow& row) {
+    row.add_growing();
+    row.set_phase(3);
+  }));
+  EXPECT_TRUE(refused([](pb::TopicRow& row) { row.add_growing()->set_epoch_base(-1); }));
+  EXPECT_TRUE(refused([](pb::TopicRow& row) {
+    for (std::size_t i = 0; i < kMaxPartitionsOfTopic; ++i) row.add_growing();
+  })) << "with the two that it has they are too many";
   EXPECT_TRUE(refused([](pb::TopicRow& row) { row.set_phase(4); }));
   EXPECT_TRUE(refused([](pb::TopicRow& row) { row.set_phase(257); }));
   EXPECT_TRUE(refused([](pb::TopicRow& row) { row.set_replication_factor(0); }));

@@ -84,6 +84,67 @@ TEST(TopicSettings, DescribesAllAndTellsDefaultsApart) {
             "segment.bytes=1073741824\n");
 }
 
+TEST(TopicSettings, OneThatWasGivenItsDefaultsValueIsStillGiven) {
+  const auto is_default = [](const TopicSettings& settings, std::string_view name) {
+    for (const TopicSettingText& one : describe_topic_settings(settings))
+      if (one.name == name) return one.is_default;
+    ADD_FAILURE() << name;
+    return false;
+  };
+  TopicSettings settings;
+  ASSERT_TRUE(set_topic_setting(settings, "retention.ms", "604800000"));
+  EXPECT_FALSE(is_default(settings, "retention.ms"));
+  EXPECT_TRUE(is_default(settings, "retention.bytes"));
+  ASSERT_TRUE(set_topic_setting(settings, "retention.ms", std::nullopt));
+  EXPECT_EQ(settings, TopicSettings{});
+}
+
+using Change = TopicSettingChange;
+using Operation = TopicSettingChange::Operation;
+
+TEST(TopicSettings, ChangesAreMadeInOrderOrNotAtAll) {
+  TopicSettings before;
+  ASSERT_TRUE(set_topic_setting(before, "retention.ms", "5"));
+  ASSERT_TRUE(set_topic_setting(before, "retention.bytes", "6"));
+  const std::vector<Change> changes{{"segment.bytes", Operation::set, "2097152"},
+                                    {"retention.ms", Operation::remove, std::nullopt}};
+  auto changed = change_topic_settings(before, changes, false);
+  ASSERT_TRUE(changed) << changed.error().message;
+  TopicSettings expected = before;
+  ASSERT_TRUE(set_topic_setting(expected, "segment.bytes", "2097152"));
+  ASSERT_TRUE(set_topic_setting(expected, "retention.ms", std::nullopt));
+  EXPECT_EQ(*changed, expected);
+
+  // In place of all: what is not named goes back to its default.
+  changed = change_topic_settings(before, std::span(changes).first(1), true);
+  ASSERT_TRUE(changed);
+  expected = {};
+  ASSERT_TRUE(set_topic_setting(expected, "segment.bytes", "2097152"));
+  EXPECT_EQ(*changed, expected);
+}
+
+TEST(TopicSettings, ListsAloneAreAppendedToAndSubtractedFrom) {
+  const auto refusal = [](const Change& change) {
+    const auto changed = change_topic_settings({}, {{change}}, false);
+    return changed ? std::string("taken")
+                   : std::string(errc_name(changed.error().code)) + ": " + changed.error().message;
+  };
+  EXPECT_EQ(refusal({"cleanup.policy", Operation::append, "delete"}), "taken") << "it is there already";
+  EXPECT_EQ(refusal({"cleanup.policy", Operation::append, "compact"}),
+            "config: cleanup.policy can't be 'delete,compact': allowed is only 'delete'");
+  EXPECT_EQ(refusal({"cleanup.policy", Operation::subtract, "compact"}), "taken");
+  EXPECT_EQ(refusal({"cleanup.policy", Operation::subtract, "delete"}),
+            "config: cleanup.policy can't be '': allowed is only 'delete'");
+  EXPECT_EQ(refusal({"retention.ms", Operation::append, "1"}),
+            "config: retention.ms is no list: nothing can be appended to it");
+  EXPECT_EQ(refusal({"retention.ms", Operation::subtract, "1"}),
+            "config: retention.ms is no list: nothing can be subtracted from it");
+  EXPECT_EQ(refusal({"retention.ms", Operation::set, std::nullopt}),
+            "config: retention.ms has no value; deleting it brings its default back");
+  EXPECT_NE(refusal({"retention.minutes", Operation::remove, std::nullopt}).find("'retention.minutes'"),
+            std::string::npos);
+}
+
 TEST(TopicSettings, ChecksValuesThatWereSetDirectly) {
   EXPECT_TRUE(check_topic_settings(TopicSettings{}));
   EXPECT_TRUE(check_topic_settings(sample_settings()));

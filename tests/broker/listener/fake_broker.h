@@ -30,6 +30,13 @@ class FakeBroker final : public BrokerApi {
   std::deque<Asked<OffsetsQuestion, std::vector<ListOffsetsResult>>> offsets;
   std::deque<Asked<std::vector<CreateTopicRequest>, std::vector<CreateTopicResult>>> creates;
   std::deque<Asked<std::vector<TopicRef>, std::vector<DeleteTopicResult>>> deletes;
+  std::deque<Asked<std::vector<GrowTopicRequest>, std::vector<Result<void>>>> growths;
+  std::deque<Asked<std::vector<AlterTopicRequest>, std::vector<Result<void>>>> alterations;
+  std::deque<Asked<std::vector<DeleteRecordsPart>, std::vector<DeleteRecordsResult>>> record_deletions;
+  std::deque<Asked<std::vector<EpochEndPart>, std::vector<EpochEndResult>>> epoch_questions;
+  struct NoQuestion {};
+  std::deque<Asked<NoQuestion, LogDirectory>> directory_questions;
+  std::vector<NodeSetting> settings;
   std::deque<Asked<std::optional<ProducerIdentity>, Result<ProducerIdentity>>> identities;
   Millis last_timeout{0};
 
@@ -44,8 +51,9 @@ class FakeBroker final : public BrokerApi {
   }
   /// A topic whose partitions are in group 1, led by `leader` (0 = nobody) with epoch 5.
   TopicInfo add_topic(const std::string& name, std::size_t partitions, std::int32_t leader = 1,
-                      TopicPhase phase = TopicPhase::live) {
+                      TopicPhase phase = TopicPhase::live, const TopicSettings& topic_settings = {}) {
     TopicInfo topic;
+    topic.settings = topic_settings;
     topic.name = name;
     for (std::size_t i = 0; i < topic.id.bytes.size(); ++i) {
       topic.id.bytes[i] = static_cast<std::uint8_t>(name[i % name.size()] + static_cast<int>(i));
@@ -90,6 +98,28 @@ class FakeBroker final : public BrokerApi {
     last_timeout = timeout;
     deletes.push_back({std::move(topics), std::move(done)});
   }
+  void grow_topics(std::vector<GrowTopicRequest> topics, Millis timeout,
+                   UniqueFunction<void(std::vector<Result<void>>)> done) override {
+    last_timeout = timeout;
+    growths.push_back({std::move(topics), std::move(done)});
+  }
+  void alter_topics(std::vector<AlterTopicRequest> topics, Millis timeout,
+                    UniqueFunction<void(std::vector<Result<void>>)> done) override {
+    last_timeout = timeout;
+    alterations.push_back({std::move(topics), std::move(done)});
+  }
+  void delete_records(std::vector<DeleteRecordsPart> parts, Millis timeout,
+                      UniqueFunction<void(std::vector<DeleteRecordsResult>)> done) override {
+    last_timeout = timeout;
+    record_deletions.push_back({std::move(parts), std::move(done)});
+  }
+  void epoch_ends(std::vector<EpochEndPart> parts, UniqueFunction<void(std::vector<EpochEndResult>)> done) override {
+    epoch_questions.push_back({std::move(parts), std::move(done)});
+  }
+  void describe_log_directory(UniqueFunction<void(LogDirectory)> done) override {
+    directory_questions.push_back({{}, std::move(done)});
+  }
+  const std::vector<NodeSetting>& node_settings() const override { return settings; }
   void init_producer_id(std::optional<ProducerIdentity> current, Millis timeout,
                         UniqueFunction<void(Result<ProducerIdentity>)> done) override {
     last_timeout = timeout;
