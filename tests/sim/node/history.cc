@@ -150,11 +150,19 @@ void History::saw_start(PartitionModel& partition, std::int64_t start_before, Of
   if (start.value < start_before)
     violate(fmt::format("the start of {} goes back from {} to {}", text(partition), start_before, start.value));
   if (start.value <= partition.start) return;
+  partition.end = std::max(partition.end, start.value);  // what was there to be deleted was readable
+  partition.kept_end = std::max(partition.kept_end, partition.end);
+  const std::int64_t deleted_to = std::max(partition.start, partition.delete_asked);
+  if (start.value <= deleted_to || partition.deletes_to_end > 0) {
+    partition.start = start.value;
+    return;
+  }
   const TopicSettings& settings = partition.topic->settings;
   if (partition.topic->keeps_all())
-    violate(fmt::format("the start of {} is {}, though it keeps everything", text(partition), start.value));
+    violate(fmt::format("the start of {} is {}, though it keeps everything from {} on", text(partition), start.value,
+                        deleted_to));
   if (settings.retention_ms >= 0 && settings.retention_bytes < 0)
-    for (auto at = partition.known.lower_bound(partition.start); at != partition.known.end() && at->first < start.value; ++at)
+    for (auto at = partition.known.lower_bound(deleted_to); at != partition.known.end() && at->first < start.value; ++at)
       if (batches_[at->second].timestamp_ms > wall_ms - settings.retention_ms)
         violate(fmt::format("retention cut {} to {}, but offset {} is {} ms old and {} ms are kept", text(partition),
                             start.value, at->first, wall_ms - batches_[at->second].timestamp_ms, settings.retention_ms));
@@ -196,15 +204,23 @@ TopicModel& History::topic_live(const TopicInfo& info) {
     violate(fmt::format("topic '{}' was made with the id of '{}'", info.name, topic.name));
     return topic;
   }
-  topic = {info.name, info.id, static_cast<std::int32_t>(info.partitions.size()), info.settings, TopicModel::Phase::live};
-  for (std::int32_t index = 0; index < topic.partitions; ++index) {
-    const PartitionId id{info.id, PartitionIndex(index)};
+  topic.name = info.name;
+  topic.id = info.id;
+  topic.settings = info.settings;
+  topic.max_message_bytes = {info.settings.max_message_bytes};
+  topic_grew(topic, static_cast<std::int32_t>(info.partitions.size()));
+  return topic;
+}
+
+void History::topic_grew(TopicModel& topic, std::int32_t partitions) {
+  for (; topic.partitions < partitions; ++topic.partitions) {
+    const PartitionId id{topic.id, PartitionIndex(topic.partitions)};
     PartitionModel& model = partitions_[id];
     model.topic = &topic;
     model.id = id;
   }
+  topic.asked_partitions = std::max(topic.asked_partitions, topic.partitions);
   note(6, static_cast<std::uint64_t>(topic.partitions));
-  return topic;
 }
 
 void History::topic_gone(const TopicId& id) {

@@ -3,7 +3,8 @@
 //
 // Checked: nothing acknowledged or read is lost, moved or changed; one value at an offset for ever; offsets dense; a
 // batch stands once; end and start offsets, leader epochs never go back; a deleted topic stays gone; a producer id is given
-// once; an offset within what was ever seen is never out of range; retention takes nothing that is not due.
+// once; an offset within what was ever seen is never out of range; retention takes nothing that is not due, and DeleteRecords
+// nothing at or above the offset it was given.
 // A batch's records carry its number, so that what is read can be told. Owner: NodeWorld. One thread.
 #pragma once
 
@@ -24,7 +25,9 @@ struct TopicModel {
   enum class Phase : std::uint8_t { live, deleting, gone };
   std::string name;
   TopicId id;
-  std::int32_t partitions = 0;
+  std::int32_t partitions = 0;        ///< that it was said to have
+  std::int32_t asked_partitions = 0;  ///< more may be there: the outcome of an attempt is not known
+  std::set<std::uint32_t> max_message_bytes;  ///< what its setting may be: one value, unless an outcome is not known
   TopicSettings settings;
   Phase phase = Phase::live;
   bool keeps_all() const { return settings.retention_ms < 0 && settings.retention_bytes < 0; }
@@ -38,6 +41,8 @@ struct PartitionModel {
   std::int64_t end = 0;                       ///< of what was seen, or acknowledged with acks=all: readers see it
   std::int64_t kept_end = 0;                  ///< of all that was acknowledged: with acks=1 it is readable a little later
   std::int64_t start = 0;                     ///< the largest start offset that was seen
+  std::int64_t delete_asked = 0;              ///< records before this were asked to be deleted: the start may be there
+  int deletes_to_end = 0;                     ///< deletions up to the high watermark whose outcome is not known
   std::int32_t epoch = -1;
   bool damaged = false;                       ///< a bit of its files was flipped: reads may fail
 };
@@ -72,6 +77,7 @@ class History {
 
   // ---- Names and ids ----
   TopicModel& topic_live(const TopicInfo& info);
+  void topic_grew(TopicModel& topic, std::int32_t partitions);
   void topic_gone(const TopicId& id);
   /// A shard's view of the cluster, of a node that is ready.
   void saw_view(const ClusterView& view);

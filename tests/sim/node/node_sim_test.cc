@@ -56,7 +56,7 @@ class NodeSimulation : public ::testing::Test {
 
 TEST_F(NodeSimulation, KeepsItsPromisesUnderEverySeed) {
   const std::uint64_t first = number_from("SLUICE_SIM_FIRST_SEED", 1), count = number_from("SLUICE_SIM_SEEDS", 200);
-  std::uint64_t acknowledged = 0, fatal = 0, flips = 0, died_starting = 0;
+  std::uint64_t acknowledged = 0, fatal = 0, flips = 0, died_starting = 0, grown = 0, altered = 0, deletions = 0;
   int failures = 0;
   for (std::uint64_t seed = first; seed < first + count && failures < 5; ++seed) {
     begin(seed);
@@ -67,6 +67,9 @@ TEST_F(NodeSimulation, KeepsItsPromisesUnderEverySeed) {
     fatal += world.counts().fatal;
     flips += world.counts().flips;
     died_starting += world.counts().died_starting;
+    grown += world.changes().grown();
+    altered += world.changes().altered();
+    deletions += world.changes().deletions();
     if (violation.empty()) continue;
     ++failures;
     ADD_FAILURE() << world.summary() << "\n  " << violation << "\n  " << replay_line;
@@ -77,6 +80,9 @@ TEST_F(NodeSimulation, KeepsItsPromisesUnderEverySeed) {
   EXPECT_GT(fatal, 0U);
   EXPECT_GT(flips, 0U);
   EXPECT_GT(died_starting, 0U);
+  EXPECT_GT(grown, count / 2);
+  EXPECT_GT(altered, count / 2);
+  EXPECT_GT(deletions, count * 5);
 }
 
 TEST_F(NodeSimulation, IsTheSameForTheSameSeed) {

@@ -27,7 +27,8 @@ NodeWorld::NodeWorld(std::uint64_t seed)
       random_(seed * 7919 + 1),
       scheduler_(TieBreak::seeded, seed),
       store_(seed + 17),
-      workload_(scheduler_, history_, seed + 31) {
+      workload_(scheduler_, history_, seed + 31),
+      changes_(scheduler_, history_, seed + 47) {
   settings_.data_dir = kData;
   settings_.journal_file_bytes = kMiB;
   settings_.journal_capacity_bytes = 4 * kMiB;
@@ -54,11 +55,11 @@ NodeWorld::~NodeWorld() {
 std::string NodeWorld::summary() const {
   return fmt::format(
       "seed {}: {} shards, {} lives ({} power losses, {} kills, {} stops, {} ended by device errors, {} died starting, {} "
-      "refused), {} full disks, {} device errors, {} flips, {} topics made, {} deleted, {} acknowledgements, {} batches read, "
+      "refused), {} full disks, {} device errors, {} flips, {} topics made, {} deleted, {} grown, {} altered, {} deletions of records, {} acknowledgements, {} batches read, "
       "{} ms, hash {:016x}",
       seed_, identity_.shards, counts_.lives, counts_.crashes, counts_.kills, counts_.stops, counts_.fatal,
       counts_.died_starting, counts_.refused, counts_.full_disks, counts_.device_errors, counts_.flips,
-      workload_.topics_made(), workload_.topics_deleted(), history_.acknowledgements(), history_.batches_read(),
+      workload_.topics_made(), workload_.topics_deleted(), changes_.grown(), changes_.altered(), changes_.deletions(), history_.acknowledgements(), history_.batches_read(),
       std::chrono::duration_cast<Millis>(scheduler_.now()).count(), history_.hash());
 }
 
@@ -108,6 +109,7 @@ void NodeWorld::live() {
 
 void NodeWorld::die(bool power_lost) {
   workload_.node_down();
+  changes_.node_down();
   ++(power_lost ? counts_.crashes : counts_.kills);
   if (power_lost)
     store_.crash(random_);
@@ -121,6 +123,7 @@ void NodeWorld::die(bool power_lost) {
 
 void NodeWorld::stop_cleanly() {
   workload_.node_down();
+  changes_.node_down();
   store_.clear_faults();
   store_.set_capacity(0);
   life_->drain();
@@ -194,6 +197,7 @@ bool NodeWorld::start_once(bool quiet) {
   }
   store_.clear_faults();
   workload_.node_up(*life_);
+  changes_.node_up(*life_);
   if (fault_planned_) workload_.expect_io_errors();
   return true;
 }
@@ -334,10 +338,11 @@ void NodeWorld::finish() {
 
 void NodeWorld::settle() {
   workload_.wind_down();
+  changes_.wind_down();
   const SteadyTime limit = scheduler_.now() + kSettleLimit;
   std::string why;
   scheduler_.run_for(std::chrono::milliseconds(20));
-  while (ok() && !life_->fatal() && !workload_.settled(why)) {
+  while (ok() && !life_->fatal() && !(workload_.settled(why) && changes_.settled(why))) {
     if (scheduler_.now() > limit) return history_.violate("30 s after the last fault " + why);
     scheduler_.run_for(kStep);
   }

@@ -15,6 +15,7 @@
 
 #include "tests/sim/node/history.h"
 #include "tests/sim/node/node_life.h"
+#include "tests/sim/node/topic_changes.h"
 #include "tests/sim/node/workload.h"
 
 namespace sluice::broker::sim {
@@ -29,6 +30,7 @@ class NodeWorld {
   std::uint64_t hash() const { return history_.hash(); }
   std::string summary() const;
   const History& history() const { return history_; }
+  const TopicChanges& changes() const { return changes_; }
 
   struct Counts {
     std::uint64_t lives = 0, crashes = 0, kills = 0, stops = 0, fatal = 0, refused = 0, died_starting = 0;
@@ -71,6 +73,7 @@ class NodeWorld {
   SimStore store_;
   History history_;
   Workload workload_;
+  TopicChanges changes_;
   Settings settings_;
   NodeIdentity identity_;
   std::unique_ptr<NodeLife> life_;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "tests/sim/node/topic_changes.h"
+
 namespace sluice::broker::sim {
 namespace {
 
@@ -478,17 +480,7 @@ void Workload::adopt(const TopicInfo& info) {
   ++topics_made_;
   topic_.reset();
   history_.topic_live(info);
-  shrink_segments(info);
-}
-
-/// Small segments, so that they roll and are cut often: smaller than clients may ask for.
-void Workload::shrink_segments(const TopicInfo& info) {
-  TopicSettings settings = info.settings;
-  settings.segment_bytes = kMinRawSegmentBytes << random_.below(4);
-  for (std::size_t index = 0; index < info.partitions.size(); ++index)
-    life_->replica(info.partitions[index].group)
-        .submit(AlterPartitionCommand{{info.id, PartitionIndex(static_cast<std::int32_t>(index))}, settings},
-                [](const Result<std::uint64_t>&) {});
+  shrink_segments(*life_, info, random_);
 }
 
 void Workload::delete_topic(TopicModel& topic) {

@@ -103,7 +103,6 @@ class Workload {
   void ask_delete();
   void deleted(const DeleteTopicResult& result);
   void adopt(const TopicInfo& info);
-  void shrink_segments(const TopicInfo& info);
   void view_step();
   void read_on(const PartitionId& id, Offset from, Offset until);
 
