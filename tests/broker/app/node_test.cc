@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
 #include <map>
 #include <thread>
@@ -96,6 +97,33 @@ class TestClient {
     }
   }
   KafkaReply<kafka::MetadataResponse> metadata() { return kafka_.ask<kafka::MetadataResponse>(kMetadataVersion, kafka::MetadataRequest{}); }
+  /// The error of setting one setting of a topic, and leaving the others.
+  kafka::ErrorCode set(std::string_view topic, std::string_view name, const std::string& value) {
+    kafka::IncrementalAlterConfigsRequest request;
+    request.resources = {{kafka::ConfigResource::topic, topic, {{name, kafka::ConfigOperation::set, value}}}};
+    const auto reply = kafka_.ask<kafka::IncrementalAlterConfigsResponse>(1, request);
+    return reply.message.responses.empty() ? kafka::ErrorCode::unknown_server_error : reply.message.responses[0].error_code;
+  }
+  std::map<std::string, std::string> settings(std::string_view topic) {
+    kafka::DescribeConfigsRequest request;
+    request.resources = {{kafka::ConfigResource::topic, topic, std::nullopt}};
+    const auto reply = kafka_.ask<kafka::DescribeConfigsResponse>(4, request);
+    std::map<std::string, std::string> values;
+    for (const auto& resource : reply.message.results)
+      for (const auto& config : resource.configs) values[config.name] = config.value.value_or("");
+    return values;
+  }
+  kafka::ErrorCode grow(std::string_view topic, std::int32_t count) {
+    kafka::CreatePartitionsRequest request;
+    request.topics = {{topic, count, std::nullopt}};
+    request.timeout_ms = 30'000;
+    const auto reply = kafka_.ask<kafka::CreatePartitionsResponse>(3, request);
+    return reply.message.results.empty() ? kafka::ErrorCode::unknown_server_error : reply.message.results[0].error_code;
+  }
+  kafka::DescribeClusterResponse cluster() { return kafka_.ask<kafka::DescribeClusterResponse>(2, kafka::DescribeClusterRequest{}).message; }
+  kafka::DescribeLogDirsResponse log_directories() {
+    return kafka_.ask<kafka::DescribeLogDirsResponse>(4, kafka::DescribeLogDirsRequest{}).message;
+  }
   ProducerIdentity init_producer_id() {
     kafka::InitProducerIdRequest request;
     request.transaction_timeout_ms = 1000;
@@ -293,6 +321,65 @@ TEST_P(NodeTest, FourThreadsProduceAndFetchOnBothShards) {
   for (int nth = 0; nth < kThreads; ++nth)
     for (std::int32_t partition = 0; partition < 2; ++partition)
       EXPECT_EQ(client.end_offset(fmt::format("own-{}", nth), partition), kRounds / 2) << "duplicates take no offsets";
+}
+
+TEST_P(NodeTest, ChangesOfOneTopicFromManyThreadsWaitForEachOther) {
+  constexpr int kRounds = 10;
+  constexpr std::array kNames{"retention.ms", "retention.bytes", "max.message.bytes", "segment.bytes"};
+  {
+    Node node(settings());
+    ASSERT_NO_FATAL_FAILURE(start(node));
+    TestClient(node).create_topic("changed", 1);
+    std::vector<std::thread> threads;
+    for (const char* name : kNames)
+      threads.emplace_back([&node, name] {
+        TestClient client(node);
+        for (int round = 1; round <= kRounds; ++round)
+          EXPECT_EQ(client.set("changed", name, std::to_string(10'000'000 + round)), kafka::ErrorCode::none) << name;
+      });
+    threads.emplace_back([&node] {
+      TestClient client(node);
+      for (std::int32_t count = 2; count <= kRounds; ++count) {
+        EXPECT_EQ(client.grow("changed", count), kafka::ErrorCode::none);
+        EXPECT_EQ(client.produce("changed", count - 1, batch_of({"at once"})), 0) << "what is told is served";
+      }
+      EXPECT_EQ(client.grow("changed", kRounds), kafka::ErrorCode::invalid_partitions);
+    });
+    for (std::thread& thread : threads) thread.join();
+  }
+  Node node(settings());
+  ASSERT_NO_FATAL_FAILURE(start(node));
+  TestClient client(node);
+  const auto values = client.settings("changed");
+  for (const char* name : kNames) EXPECT_EQ(values.at(name), std::to_string(10'000'000 + kRounds)) << "none undid another's";
+  auto metadata = client.metadata();
+  ASSERT_EQ(metadata->topics.size(), 1U);
+  EXPECT_EQ(metadata->topics[0].partitions.size(), static_cast<std::size_t>(kRounds));
+  for (std::int32_t partition = 1; partition < kRounds; ++partition) EXPECT_EQ(client.end_offset("changed", partition), 1);
+}
+
+TEST_P(NodeTest, TellsOfItselfAndItsDisk) {
+  Node node(settings());
+  ASSERT_NO_FATAL_FAILURE(start(node));
+  TestClient client(node);
+  client.create_topic("sized", 3);
+  const auto batch = batch_of({std::string(10'000, 'x')});
+  client.produce("sized", 1, batch);
+  client.produce("sized", 1, batch);
+  const auto cluster = client.cluster();
+  EXPECT_EQ(cluster.cluster_id, client.metadata()->cluster_id);
+  ASSERT_EQ(cluster.brokers.size(), 1U);
+  EXPECT_EQ(fmt::format("{}:{}", cluster.brokers[0].host, cluster.brokers[0].port), node.kafka_address());
+  const auto told = client.log_directories();
+  ASSERT_EQ(told.results.size(), 1U);
+  EXPECT_EQ(told.results[0].log_dir, scratch_ / "data");
+  EXPECT_GT(told.results[0].total_bytes, told.results[0].usable_bytes);
+  EXPECT_GT(told.results[0].usable_bytes, 0);
+  std::map<std::int32_t, std::int64_t> sizes;
+  for (const auto& topic : told.results[0].topics)
+    for (const auto& partition : topic.partitions)
+      if (topic.name == "sized") sizes[partition.partition_index.value] = partition.partition_size;
+  EXPECT_EQ(sizes, (std::map<std::int32_t, std::int64_t>{{0, 0}, {1, static_cast<std::int64_t>(2 * batch.size())}, {2, 0}}));
 }
 
 TEST_P(NodeTest, FetchOnOneConnectionIsWokenByAProduceOnAnother) {

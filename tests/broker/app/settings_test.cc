@@ -95,6 +95,21 @@ TEST(SettingsSet, EachChangesItsOwnFieldAlone) {
   }
 }
 
+TEST(SettingsListed, WithTheirValuesAndDefaults) {
+  for (const auto& [name, value] : other_values()) {
+    Settings settings;
+    ASSERT_TRUE(set_setting(settings, name, as_given(name, value))) << name;
+    const std::vector<SettingText> listed = list_settings(settings);
+    EXPECT_EQ(listed.size(), other_values().size());
+    for (const SettingText& setting : listed) {
+      EXPECT_EQ(setting.value != setting.default_value, setting.name == name) << setting.name << " of " << name;
+      if (setting.name == name) EXPECT_EQ(setting.value, as_given(name, value));
+      // What is listed can be given again.
+      EXPECT_TRUE(setting.value.empty() || set_setting(settings, setting.name, setting.value)) << setting.name;
+    }
+  }
+}
+
 TEST(SettingsSet, UnknownName) {
   EXPECT_EQ(refused("shard", "1"), "there is no setting shard; `sluiced --help` lists them");
   EXPECT_EQ(refused("", "1"), "there is no setting ; `sluiced --help` lists them");
