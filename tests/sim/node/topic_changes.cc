@@ -18,12 +18,16 @@ constexpr std::int64_t kFarBeyond = 1'000'000;
 }  // namespace
 
 void shrink_segments(NodeLife& life, const TopicInfo& topic, Random& random) {
-  TopicSettings settings = topic.settings;
-  settings.segment_bytes = kMinRawSegmentBytes << random.below(4);
-  for (std::size_t index = 0; index < topic.partitions.size(); ++index)
-    life.replica(topic.partitions[index].group)
-        .submit(AlterPartitionCommand{{topic.id, PartitionIndex(static_cast<std::int32_t>(index))}, settings},
-                [](const Result<std::uint64_t>&) {});
+  const std::uint64_t segment_bytes = kMinRawSegmentBytes << random.below(4);
+  for (std::size_t index = 0; index < topic.partitions.size(); ++index) {
+    const PartitionId id{topic.id, PartitionIndex(static_cast<std::int32_t>(index))};
+    Replica& replica = life.replica(topic.partitions[index].group);
+    Partition* const partition = replica.find(id);
+    if (partition == nullptr) continue;
+    TopicSettings settings = partition->state.settings();  // all others as they are there, be they right or wrong
+    settings.segment_bytes = segment_bytes;
+    replica.submit(AlterPartitionCommand{id, settings}, [](const Result<std::uint64_t>&) {});
+  }
 }
 
 TopicChanges::TopicChanges(SimScheduler& scheduler, History& history, std::uint64_t seed)
@@ -89,6 +93,10 @@ TopicModel* TopicChanges::live(const TopicId& id) {
 
 void TopicChanges::look_step() {
   after(kLookEvery, [this] { look_step(); });
+  look();
+}
+
+void TopicChanges::look() {
   if (life_->fatal()) return;
   for (std::uint32_t shard = 0; shard < life_->shard_count(); ++shard)
     for (TopicModel* topic : history_.live_topics())
@@ -183,6 +191,7 @@ void TopicChanges::changed(TopicModel& topic) {
     topic.max_message_bytes = {change_->max_message_bytes};
   }
   change_.reset();
+  look();  // it holds from the very answer on
   // The change brought back the segments' own size.
   if (const TopicInfo* const info = life_->api(0).cluster().find(topic.id)) shrink_segments(*life_, *info, random_);
 }

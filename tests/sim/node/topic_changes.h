@@ -17,7 +17,8 @@
 
 namespace sluice::broker::sim {
 
-/// Small segments, so that they roll and are cut often: smaller than clients may ask for. `topic` as its row is.
+/// Small segments, so that they roll and are cut often: smaller than clients may ask for. While no other settings are on
+/// their way to the topic.
 void shrink_segments(NodeLife& life, const TopicInfo& topic, Random& random);
 
 class TopicChanges {
@@ -52,6 +53,7 @@ class TopicChanges {
   TopicModel* live(const TopicId& id);
 
   void look_step();
+  void look();
   void look_at(TopicModel& topic, const TopicInfo& seen);
   void change_step();
   void choose_change();
