@@ -2,6 +2,9 @@
 
 What neither client library here can ask is asked in kafka-python's own types, over its connection.
 """
+import ctypes
+import ctypes.util
+
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import ConfigResource, ConfigSource, NewPartitions
 from kafka import KafkaAdminClient
@@ -42,6 +45,50 @@ IncrementalAlterConfigs = message(44, 0, [
     ("resources", Array(("type", Int8), ("name", TEXT), ("configs", Array(
         ("name", TEXT), ("operation", Int8), ("value", TEXT))))), ("validate_only", Boolean)],
     [("throttle_ms", Int32), ("responses", Array(("error", Int16), ("message", TEXT), ("type", Int8), ("name", TEXT)))])
+
+
+class CPartition(ctypes.Structure):
+    """rd_kafka_topic_partition_t, as librdkafka's public header has it."""
+    _fields_ = [("topic", ctypes.c_char_p), ("partition", ctypes.c_int32), ("offset", ctypes.c_int64),
+                ("metadata", ctypes.c_void_p), ("metadata_size", ctypes.c_size_t), ("opaque", ctypes.c_void_p),
+                ("err", ctypes.c_int), ("_private", ctypes.c_void_p)]
+
+
+class CPartitions(ctypes.Structure):
+    _fields_ = [("cnt", ctypes.c_int), ("size", ctypes.c_int), ("elems", ctypes.POINTER(CPartition))]
+
+
+def librdkafka_delete_records(address, parts):
+    """rd_kafka_DeleteRecords(), which the Python binding here does not offer: {(topic, partition): (error, low watermark)}
+    of {(topic, partition): offset}. librdkafka looks up each partition's leader itself."""
+    lib = ctypes.CDLL(ctypes.util.find_library("rdkafka"))
+    for name in ("conf_new", "new", "queue_new", "topic_partition_list_new", "DeleteRecords_new", "queue_poll",
+                 "event_DeleteRecords_result", "DeleteRecords_result_offsets"):
+        getattr(lib, "rd_kafka_" + name).restype = ctypes.c_void_p
+    pointer, said = ctypes.c_void_p, ctypes.create_string_buffer(512)
+    conf = pointer(lib.rd_kafka_conf_new())
+    lib.rd_kafka_conf_set(conf, b"bootstrap.servers", address.encode(), said, len(said))
+    client = pointer(lib.rd_kafka_new(0, conf, said, len(said)))
+    assert client, said.value
+    queue, wanted = pointer(lib.rd_kafka_queue_new(client)), pointer(lib.rd_kafka_topic_partition_list_new(len(parts)))
+    for (topic, partition), offset in parts.items():
+        lib.rd_kafka_topic_partition_list_add(wanted, topic.encode(), ctypes.c_int32(partition))
+        lib.rd_kafka_topic_partition_list_set_offset(wanted, topic.encode(), ctypes.c_int32(partition), ctypes.c_int64(offset))
+    asked = pointer(lib.rd_kafka_DeleteRecords_new(wanted))
+    lib.rd_kafka_DeleteRecords(client, ctypes.byref(asked), ctypes.c_size_t(1), None, queue)
+    event = pointer(lib.rd_kafka_queue_poll(queue, LIMIT_S * 1000))
+    try:
+        assert event and lib.rd_kafka_event_error(event) == 0, event and lib.rd_kafka_event_error(event)
+        result = pointer(lib.rd_kafka_event_DeleteRecords_result(event))
+        told = ctypes.cast(lib.rd_kafka_DeleteRecords_result_offsets(result), ctypes.POINTER(CPartitions)).contents
+        return {(part.topic.decode(), part.partition): (part.err, part.offset) for part in told.elems[:told.cnt]}
+    finally:
+        if event:
+            lib.rd_kafka_event_destroy(event)
+        lib.rd_kafka_DeleteRecords_destroy(asked)
+        lib.rd_kafka_topic_partition_list_destroy(wanted)
+        lib.rd_kafka_queue_destroy(queue)
+        lib.rd_kafka_destroy(client)
 
 
 class Admin(BrokerTest):
@@ -132,6 +179,16 @@ class Admin(BrokerTest):
         self.node.kill()
         self.node.start()
         self.assertEqual(records(self.node, "cut"), [(100, b"next")])
+
+    def test_librdkafka_deletes_records(self):
+        create_topic(self.node, "cut", 4)
+        for partition in range(4):
+            produce(self.node, "cut", [b"x"] * 10, partition=partition)
+        told = librdkafka_delete_records(self.node.address, {("cut", 0): 3, ("cut", 1): 11, ("cut", 2): -1, ("cut", 3): 0})
+        self.assertEqual({key: value for key, value in told.items() if key != ("cut", 1)},
+                         {("cut", 0): (0, 3), ("cut", 2): (0, 10), ("cut", 3): (0, 0)})
+        self.assertEqual(told["cut", 1][0], KafkaError.OFFSET_OUT_OF_RANGE)
+        self.assertEqual([watermarks(self.node, "cut", partition)[0] for partition in range(4)], [3, 0, 10, 0])
 
     def test_settings_of_a_topic(self):
         create_topic(self.node, "set", 3, **{"retention.ms": "604800000"})
