@@ -162,7 +162,7 @@ TEST_F(FetchRules, WhatEndsAWait) {
   nothing.max_wait_ms = kLong;
   nothing.min_bytes = 1;
   EXPECT_TRUE(client_->ask<kafka::FetchResponse>(12, nothing)->responses.empty());
-  EXPECT_LT(std::chrono::steady_clock::now() - began, Millis(kLong)) << "none of these waited";
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::milliseconds(kLong)) << "none of these waited";
 }
 
 TEST_F(FetchRules, TheLeaderEpochFences) {
