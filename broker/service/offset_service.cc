@@ -52,7 +52,7 @@ void OffsetService::list_local(Shard& shard, const PartitionRoute& to, const Lis
     result.leader_epoch = state.epoch_at(result.offset).value_or(LeaderEpoch(-1));
     return done(std::move(result));
   }
-  auto found = [result, &shard, group, id,
+  auto found = [result, &shard, group = to.group, id = to.id,
                 done = std::move(done)](Result<std::optional<storage::TimeMatch>> match) mutable {
     if (!match) {
       result.error = match.error();
