@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "broker/app/memory_plan.h"
 #include "broker/app/node_settings.h"
-
 #include "broker/core/table_feed.h"
 
 namespace sluice::broker {
@@ -14,6 +14,11 @@ namespace {
 
 constexpr std::uint64_t kLeastEntryBytes = 1U << 20;
 constexpr Nanos kDrainLimit = std::chrono::seconds(5);
+
+MemoryPlan memory_of(const Settings& settings, const NodeIdentity& identity) {
+  return plan_memory(settings.memory_budget_bytes != 0 ? settings.memory_budget_bytes : default_memory_budget(),
+                     identity.shards);
+}
 
 ShardOptions shard_options(const Settings& settings, const NodeIdentity& identity, ShardId id) {
   ShardOptions options;
@@ -37,8 +42,12 @@ ShardOptions shard_options(const Settings& settings, const NodeIdentity& identit
                                                                 : storage::JournalSync::automatic;
   options.max_open_files = settings.log_max_open_files;
   options.log.direct_run_bytes = settings.log_direct_bytes;
-  options.spill_bytes = settings.memory_spill_bytes;
-  options.max_unspilled_bytes = settings.memory_max_unspilled_bytes;
+  const MemoryPlan memory = memory_of(settings, identity);
+  options.journal.buffer_bytes = memory.flush_buffer_bytes;
+  options.max_tail_bytes = memory.tail_bytes;
+  options.spill_bytes = settings.memory_spill_bytes != 0 ? settings.memory_spill_bytes : memory.spill_bytes;
+  options.max_unspilled_bytes =
+      settings.memory_max_unspilled_bytes != 0 ? settings.memory_max_unspilled_bytes : memory.max_unspilled_bytes;
   options.idle_checkpoint = Millis(settings.checkpoint_idle_ms);
   options.retention_check = Millis(settings.retention_check_ms);
   options.producer_expiry_ms = settings.producer_expiry_ms;
@@ -66,6 +75,9 @@ ServiceOptions service_options(const Settings& settings, const NodeIdentity& ide
 KafkaSettings kafka_settings(const Settings& settings, const NodeIdentity& identity) {
   KafkaSettings kafka;
   kafka.max_request_bytes = settings.kafka_max_request_bytes;
+  const MemoryPlan memory = memory_of(settings, identity);
+  kafka.max_requests_memory = memory.request_bytes;
+  kafka.max_replies_memory = memory.reply_bytes;
   kafka.max_connections = std::max<std::size_t>(1, settings.kafka_max_connections / identity.shards);
   return kafka;
 }

@@ -25,7 +25,7 @@ std::size_t bounded_size(std::int32_t size, std::size_t limit) {
 }
 
 FetchRequest to_internal(const kafka::FetchRequest& request, const FetchPlan& plan, const KafkaCall& call) {
-  const std::size_t limit = call.settings().max_fetch_bytes;
+  const std::size_t limit = call.max_fetch_bytes();
   FetchRequest work;
   work.max_wait = call.bounded_wait(request.max_wait_ms);
   work.max_bytes = bounded_size(request.max_bytes, limit);

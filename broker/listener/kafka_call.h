@@ -4,12 +4,14 @@
 // nowhere. Thread safety: the shard's thread. Owner: broker/listener.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 
+#include "broker/listener/connection_memory.h"
 #include "broker/listener/fetch_sessions.h"
 #include "broker/listener/kafka_settings.h"
 #include "broker/service/broker_api.h"
@@ -38,6 +40,7 @@ struct CallContext {
   BrokerApi& broker;
   Clock& clock;
   const KafkaSettings& settings;
+  std::shared_ptr<ConnectionMemory> memory;  ///< of all connections
   std::shared_ptr<FetchSessions> fetch_sessions;
   std::uint64_t connection = 0;  ///< its number in fetch_sessions
 };
@@ -54,6 +57,8 @@ class KafkaCall {
 
   BrokerApi& broker() { return context_->broker; }
   const KafkaSettings& settings() const { return context_->settings; }
+  /// What a fetch may bring back, however much the client asks for.
+  std::size_t max_fetch_bytes() const { return std::min(settings().max_fetch_bytes, context_->memory->fetch_bytes()); }
   const std::shared_ptr<FetchSessions>& fetch_sessions() const { return context_->fetch_sessions; }
   std::uint64_t connection() const { return context_->connection; }
   SteadyTime now() const { return context_->clock.steady(); }

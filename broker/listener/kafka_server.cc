@@ -10,6 +10,8 @@ KafkaServer::KafkaServer(BrokerApi& broker, Clock& clock, Random& random, KafkaS
     : broker_(broker),
       clock_(clock),
       settings_(settings),
+      memory_(std::make_shared<ConnectionMemory>(settings.max_requests_memory, settings.max_replies_memory,
+                                                 [this] { wake_waiting(); })),
       fetch_sessions_(std::make_shared<FetchSessions>(random, settings.fetch_sessions)) {}
 
 KafkaServer::~KafkaServer() {
@@ -17,6 +19,7 @@ KafkaServer::~KafkaServer() {
   listeners_.clear();
   for (const auto& session : snapshot()) session->close();
   clock_.cancel(sweep_timer_);
+  clock_.cancel(wake_timer_);
   clock_.cancel(drain_timer_);
 }
 
@@ -28,12 +31,20 @@ void KafkaServer::listen(std::unique_ptr<Listener> listener) {
 
 void KafkaServer::accept(std::unique_ptr<Stream> stream) {
   if (draining_) return;
-  auto session = std::make_shared<KafkaSession>(std::move(stream), broker_, clock_, settings_, fetch_sessions_,
+  auto session = std::make_shared<KafkaSession>(std::move(stream), broker_, clock_, settings_, memory_, fetch_sessions_,
                                                 [this](KafkaSession& closed) { forget(closed); });
   sessions_.emplace(session.get(), session);
   if (sweep_timer_ == 0) sweep_timer_ = clock_.call_after(settings_.sweep_interval, [this] { sweep(); });
   pause_or_resume();
   session->start();
+}
+
+void KafkaServer::wake_waiting() {
+  if (wake_timer_ != 0) return;
+  wake_timer_ = clock_.call_after(Nanos(0), [this] {
+    wake_timer_ = 0;
+    memory_->wake();
+  });
 }
 
 void KafkaServer::forget(KafkaSession& session) {

@@ -33,6 +33,7 @@ class KafkaServer {
   void drain(Nanos limit, UniqueFunction<void()> done);
 
   std::size_t session_count() const { return sessions_.size(); }
+  const ConnectionMemory& memory() const { return *memory_; }
   const FetchSessions& fetch_sessions() const { return *fetch_sessions_; }
   /// Calls `visit(const KafkaSession&)` for each, for tests and descriptions.
   template <class Visit>
@@ -42,6 +43,7 @@ class KafkaServer {
 
  private:
   void forget(KafkaSession& session);
+  void wake_waiting();
   void pause_or_resume();
   void sweep();
   void finish_drain();
@@ -50,12 +52,14 @@ class KafkaServer {
   BrokerApi& broker_;
   Clock& clock_;
   const KafkaSettings settings_;
+  const std::shared_ptr<ConnectionMemory> memory_;
   const std::shared_ptr<FetchSessions> fetch_sessions_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::unordered_map<KafkaSession*, std::shared_ptr<KafkaSession>> sessions_;
   bool paused_ = false;
   bool draining_ = false;
   Clock::TimerId sweep_timer_ = 0;
+  Clock::TimerId wake_timer_ = 0;
   Clock::TimerId drain_timer_ = 0;
   UniqueFunction<void()> drained_;
 };

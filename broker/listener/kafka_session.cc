@@ -31,11 +31,11 @@ bool is_fetch(const SharedBytes& frame) {
 }  // namespace
 
 KafkaSession::KafkaSession(std::unique_ptr<Stream> stream, BrokerApi& broker, Clock& clock,
-                           const KafkaSettings& settings, std::shared_ptr<FetchSessions> fetch_sessions,
-                           UniqueFunction<void(KafkaSession&)> closed)
+                           const KafkaSettings& settings, std::shared_ptr<ConnectionMemory> memory,
+                           std::shared_ptr<FetchSessions> fetch_sessions, UniqueFunction<void(KafkaSession&)> closed)
     : stream_(std::move(stream)),
       context_(std::make_shared<const CallContext>(
-          CallContext{broker, clock, settings, fetch_sessions, fetch_sessions->connect()})),
+          CallContext{broker, clock, settings, std::move(memory), fetch_sessions, fetch_sessions->connect()})),
       clock_(clock),
       settings_(settings),
       on_closed_(std::move(closed)),
@@ -54,6 +54,8 @@ void KafkaSession::drain() {
 void KafkaSession::close() {
   if (std::exchange(closed_, true)) return;
   stream_->close();
+  context_->memory->leave(*this);
+  context_->memory->changed(std::exchange(told_, {}), {});
   context_->fetch_sessions->disconnect(context_->connection, clock_.steady());
   auto on_closed = std::exchange(on_closed_, nullptr);
   if (on_closed) on_closed(*this);
@@ -80,6 +82,14 @@ void KafkaSession::check_deadlines() {
                               std::chrono::duration_cast<std::chrono::seconds>(now - *frame_since_).count(),
                               frames_.pending()));
   }
+  const bool pressed = context_->memory->anybody_waits();
+  if (pressed && frame_since_ && now - last_activity_ > settings_.stalled_under_pressure) {
+    return refuse("unknown API: a request stopped coming half way, and others wait for its memory");
+  }
+  const auto taking = std::chrono::seconds(writing_bytes_ / kLeastBytesPerSecond);
+  if (pressed && writing_ && now - write_since_ > settings_.stalled_under_pressure + taking) {
+    return hang_up("it does not take its replies, and others wait for their memory");
+  }
   if (writing_ && now - write_since_ > settings_.idle_timeout) return hang_up("it has not taken a reply for too long");
   const bool idle = slots_.empty() && !writing_ && !waiting_;
   if (idle && now - last_activity_ > settings_.idle_timeout) {
@@ -97,6 +107,7 @@ void KafkaSession::advance() {
   advancing_ = false;
   if (closed_) return;
   write();
+  account();
   if (draining_) {
     frame_since_.reset();
     if (slots_.empty() && !writing_) close();
@@ -115,16 +126,34 @@ bool KafkaSession::next_frame() {
     refuse("unknown API: " + frame.error().message);
     return false;
   }
-  if (*frame) frame_since_.reset();
+  if (*frame) {
+    frame_since_.reset();
+    context_->memory->leave(*this);
+  }
   waiting_ = std::move(*frame);
   return waiting_.has_value();
 }
 
-bool KafkaSession::may_start(const SharedBytes& frame) const {
+bool KafkaSession::may_start(const SharedBytes& frame) {
+  if (is_fetch(frame) && fetches_in_progress_ == 0 && !context_->memory->may_fetch(*this)) return false;
   if (slots_.empty() && output_bytes_ == 0) return true;
   if (slots_.size() >= settings_.max_requests_in_progress || output_bytes_ >= settings_.max_output_bytes) return false;
   if (bytes_in_progress_ > 0 && bytes_in_progress_ + frame.size() > settings_.max_bytes_in_progress) return false;
   return fetches_in_progress_ == 0 || !is_fetch(frame);
+}
+
+/// Tells the memory of all connections what this one holds.
+void KafkaSession::account() {
+  if (closed_) return;
+  const std::size_t waiting = waiting_ ? waiting_->size() : 0;
+  const ConnectionMemory::Held now{frames_.capacity() + bytes_in_progress_ + waiting, output_bytes_,
+                                   fetches_in_progress_};
+  context_->memory->changed(std::exchange(told_, now), now);
+}
+
+void KafkaSession::memory_freed() {
+  const auto self = shared_from_this();
+  advance();
 }
 
 void KafkaSession::start_request(SharedBytes frame) {
@@ -191,13 +220,20 @@ void KafkaSession::on_written(const Result<void>& outcome) {
 
 void KafkaSession::read() {
   if (reading_) return;
+  const std::size_t wanted = frames_.next_capacity();
+  if (wanted > frames_.capacity() && !context_->memory->may_grow(*this, wanted)) {
+    frame_since_.reset();  // it is we who make it wait
+    return;
+  }
   if (frames_.pending() == 0) {
     frame_since_.reset();
   } else if (!frame_since_) {
     frame_since_ = clock_.steady();
   }
   reading_ = true;
-  stream_->read_some(frames_.prepare(), [this](Result<std::size_t> size) { on_read(std::move(size)); });
+  const MutableByteSpan space = frames_.prepare();
+  account();
+  stream_->read_some(space, [this](Result<std::size_t> size) { on_read(std::move(size)); });
 }
 
 void KafkaSession::on_read(Result<std::size_t> size) {

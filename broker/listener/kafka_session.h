@@ -22,11 +22,14 @@
 
 namespace sluice::broker {
 
-class KafkaSession final : public ReplySink, public std::enable_shared_from_this<KafkaSession> {
+class KafkaSession final : public ReplySink,
+                           public ConnectionMemory::Party,
+                           public std::enable_shared_from_this<KafkaSession> {
  public:
   /// `closed` is called once, when the connection has ended; never inside this constructor or start().
   KafkaSession(std::unique_ptr<Stream> stream, BrokerApi& broker, Clock& clock, const KafkaSettings& settings,
-               std::shared_ptr<FetchSessions> fetch_sessions, UniqueFunction<void(KafkaSession&)> closed);
+               std::shared_ptr<ConnectionMemory> memory, std::shared_ptr<FetchSessions> fetch_sessions,
+               UniqueFunction<void(KafkaSession&)> closed);
   ~KafkaSession() override;
 
   /// Begins to read. Once, when a shared pointer holds the session.
@@ -41,6 +44,9 @@ class KafkaSession final : public ReplySink, public std::enable_shared_from_this
   void complete(std::uint64_t sequence, kafka::EncodedFrame frame) override;
   void refuse(const std::string& reason) override;
   void hang_up(const std::string& reason) override;
+
+  // ConnectionMemory::Party.
+  void memory_freed() override;
 
   std::size_t requests_in_progress() const { return slots_.size(); }
   std::size_t output_bytes() const { return output_bytes_; }
@@ -59,7 +65,8 @@ class KafkaSession final : public ReplySink, public std::enable_shared_from_this
 
   void advance();
   bool next_frame();
-  bool may_start(const SharedBytes& frame) const;
+  bool may_start(const SharedBytes& frame);
+  void account();
   void start_request(SharedBytes frame);
   void read();
   void on_read(Result<std::size_t> size);
@@ -80,6 +87,8 @@ class KafkaSession final : public ReplySink, public std::enable_shared_from_this
   std::size_t fetches_in_progress_ = 0;
   std::size_t output_bytes_ = 0;   // of finished replies that are not written
   std::size_t writing_bytes_ = 0;  // of these, what the write under way has
+
+  ConnectionMemory::Held told_;  // to the memory of all connections
 
   bool reading_ = false;
   bool writing_ = false;

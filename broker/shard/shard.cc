@@ -26,7 +26,7 @@ Shard::Shard(ShardOptions options, ShardSeams seams)
                .clock = seams_.clock,
                .random = seams_.random,
                .observer = seams_.observer,
-               .files = storage::make_file_pool(seams_.disk, options_.max_open_files),
+               .files = storage::make_file_pool(seams_.disk, options_.max_open_files, options_.max_tail_bytes),
                .producers = seams_.producers,
                .log_options = options_.log,
                .raft_options = options_.raft,
@@ -206,11 +206,17 @@ void Shard::arm_housekeeping() {
 
 void Shard::housekeep() {
   const SteadyTime now = seams_.clock.steady();
+  bool all_quiet = true;
   for (std::size_t i = 0; i < replicas_.size(); ++i) {
     Replica& replica = *replicas_[i];
     if (quiet_[i].applied != replica.applied_index()) quiet_[i] = {replica.applied_index(), now};
-    if (now - quiet_[i].since < options_.idle_checkpoint || replica.entries_since_checkpoint() == 0) continue;
-    if (checkpoint(replica.group())) replica.drop_tails();
+    const bool quiet = now - quiet_[i].since >= options_.idle_checkpoint;
+    all_quiet &= quiet && replica.entries_since_checkpoint() == 0;
+    if (quiet && replica.entries_since_checkpoint() > 0 && checkpoint(replica.group())) replica.drop_tails();
+  }
+  if (all_quiet) {
+    journal_->trim_memory();
+    storage::trim_memory(*context_.files);
   }
   if (now >= retention_due_) {
     retention_due_ = now + options_.retention_check;

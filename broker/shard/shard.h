@@ -1,11 +1,10 @@
-// One thread's share of a node: its Journal, its Replicas, their memory, and the order of a turn. Knows no API: requests
-// and waits belong to broker/service.
+// One thread's share of a node: its Journal, its Replicas, their memory, and the order of a turn. Knows no API:
+// requests and waits belong to broker/service.
 //
-// A turn: completions of the disk, then ticks, then waiting requests into entries (groups take turns), one flush, then what
-// committed is applied; then, seldom, spill, checkpoint, retention. Whoever gives the shard work has `wake` called;
-// the loop then calls turn() until it returns false.
-// Life: construct, format() for a new data directory, recover(), turn()..., drain(), destroy.
-// Owner: Node (broker/app). Thread safety: one thread, from recover() on.
+// A turn: completions of the disk, then ticks, then waiting requests into entries (groups take turns), one flush, then
+// what committed is applied; then, seldom, spill, checkpoint, retention. Whoever gives the shard work has `wake`
+// called; the loop then calls turn() until it returns false. Life: construct, format() for a new data directory,
+// recover(), turn()..., drain(), destroy. Owner: Node (broker/app). Thread safety: one thread, from recover() on.
 #pragma once
 
 #include <cstdint>
@@ -27,16 +26,17 @@ struct ShardOptions {
   ShardId id;
   NodeId node;
   std::string cluster_id;
-  std::string data_directory;             ///< DATA; groups live in DATA/group-G
-  std::vector<GroupId> groups;            ///< pinned to this shard
+  std::string data_directory;   ///< DATA; groups live in DATA/group-G
+  std::vector<GroupId> groups;  ///< pinned to this shard
   storage::JournalOptions journal;
   storage::LogOptions log;
   RaftOptions raft;
   std::size_t max_open_files = 1024;
-  std::size_t spill_bytes = 16U << 20;         ///< unspilled memory that starts the spill
-  std::size_t max_unspilled_bytes = 96U << 20; ///< of one group; applying waits for the spill beyond it
-  std::uint64_t checkpoint_entries = 10'000;   ///< entries retained by a group that start a checkpoint
-  Millis idle_checkpoint{10'000};              ///< quiet time after which a group is checkpointed and frees its tails
+  std::size_t max_tail_bytes = 32U << 20;       ///< spilled data that logs keep for readers
+  std::size_t spill_bytes = 16U << 20;          ///< unspilled memory that starts the spill
+  std::size_t max_unspilled_bytes = 96U << 20;  ///< of one group; applying waits for the spill beyond it
+  std::uint64_t checkpoint_entries = 10'000;    ///< entries retained by a group that start a checkpoint
+  Millis idle_checkpoint{10'000};               ///< quiet time after which a group is checkpointed and frees its tails
   Millis retention_check{60'000};
   std::int64_t producer_expiry_ms = 24LL * 3600 * 1000;
   std::uint64_t min_free_bytes = 64ULL << 20;  ///< produce is refused below this plus what is unspilled
@@ -50,8 +50,8 @@ struct ShardSeams {
   Random& random;
   ApplyObserver& observer;
   std::shared_ptr<ProducerBudget> producers;
-  UniqueFunction<void()> wake;                     ///< something waits for turn()
-  UniqueFunction<void(const Error&)> fatal;        ///< the process has to exit; nothing is acknowledged after this
+  UniqueFunction<void()> wake;               ///< something waits for turn()
+  UniqueFunction<void(const Error&)> fatal;  ///< the process has to exit; nothing is acknowledged after this
 };
 
 class Shard final : public storage::JournalObserver {
@@ -62,8 +62,8 @@ class Shard final : public storage::JournalObserver {
   /// Prepares a new data directory: journal directory, reserve file, and every group's first checkpoint. Blocking; does
   /// nothing to a group that has one. Durable when it returns.
   Result<void> format();
-  /// Reads checkpoints, replays the journal, starts every group. Blocking. Errors: corrupt, io_error, with file and what
-  /// is at stake; the node must not serve then.
+  /// Reads checkpoints, replays the journal, starts every group. Blocking. Errors: corrupt, io_error, with file and
+  /// what is at stake; the node must not serve then.
   Result<void> recover();
 
   /// One turn; returns whether it did something, so that another may be due at once.
@@ -116,7 +116,7 @@ class Shard final : public storage::JournalObserver {
   SpaceGuard space_;
   std::unique_ptr<Checkpointer> checkpointer_;
   std::unique_ptr<Checkpointer> finished_checkpointer_;  ///< destroyed in the next turn, not inside its own callback
-  std::optional<std::uint64_t> durable_;     ///< news of the journal for the next step of the turn
+  std::optional<std::uint64_t> durable_;                 ///< news of the journal for the next step of the turn
   std::size_t first_in_turn_ = 0;
   Clock::TimerId tick_timer_ = 0;
   SteadyTime tick_at_{0};
@@ -129,7 +129,7 @@ class Shard final : public storage::JournalObserver {
     LogIndex applied;
     SteadyTime since{0};
   };
-  std::vector<Quiet> quiet_;                 ///< by replica
+  std::vector<Quiet> quiet_;  ///< by replica
   UniqueFunction<void()> drained_;
   bool draining_ = false;
   bool dead_ = false;

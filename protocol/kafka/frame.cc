@@ -26,22 +26,35 @@ std::size_t FrameReader::claimed_size() const {
   return kLengthBytes + static_cast<std::size_t>(length);
 }
 
-MutableByteSpan FrameReader::prepare() {
+bool FrameReader::must_renew() const {
   // A nearly full buffer is left early only if the frame at its end does not fit anyway.
   const std::size_t claimed = claimed_size();
   const bool frame_fits = claimed != 0 && claimed <= capacity_ - begin_ && end_ < capacity_;
-  if (capacity_ - end_ < kLeastSpace && !frame_fits) renew();
+  return capacity_ - end_ < kLeastSpace && !frame_fits;
+}
+
+std::size_t FrameReader::renewed_capacity() const {
+  const std::size_t kept = pending();
+  std::size_t capacity = first_capacity_;
+  if (const std::size_t claimed = claimed_size(); claimed != 0) {
+    const std::size_t earned = std::max(2 * kept, std::min(last_size_, kMostEarned));
+    capacity = std::max(first_capacity_, std::min(claimed, earned));
+  }
+  return std::max(capacity, kept + kLeastSpace);
+}
+
+std::size_t FrameReader::next_capacity() const { return must_renew() ? renewed_capacity() : capacity_; }
+
+MutableByteSpan FrameReader::prepare() {
+  if (must_renew()) renew();
   return {buffer_.get() + end_, capacity_ - end_};
 }
 
 void FrameReader::renew() {
   const std::size_t kept = pending();
-  std::size_t capacity = kFirstCapacity;
-  if (const std::size_t claimed = claimed_size(); claimed != 0) {
-    const std::size_t earned = std::max(2 * kept, std::min(last_size_, kMostEarned));
-    capacity = std::max(kFirstCapacity, std::min(claimed, earned));
-  }
-  capacity = std::max(capacity, kept + kLeastSpace);
+  const std::size_t capacity = renewed_capacity();
+  const bool of_small_frames = capacity_ > 0 && capacity_ <= kMostFirstCapacity && claimed_size() <= kMostFirstCapacity;
+  if (of_small_frames) first_capacity_ = std::min(2 * first_capacity_, kMostFirstCapacity);
   auto fresh = std::make_shared_for_overwrite<std::byte[]>(capacity);
   if (kept > 0) std::memcpy(fresh.get(), buffer_.get() + begin_, kept);
   buffer_ = std::move(fresh);
@@ -53,6 +66,7 @@ void FrameReader::renew() {
 void FrameReader::commit(std::size_t n) {
   CHECK(n <= capacity_ - end_, "no more is received than there was space for");
   end_ += n;
+  if (n < first_capacity_ / 4) first_capacity_ = std::max(first_capacity_ / 2, kLeastCapacity);
 }
 
 void FrameReader::feed(ByteSpan bytes) {

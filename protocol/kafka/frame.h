@@ -6,8 +6,9 @@
 //
 // Invariants: memory follows the bytes that arrived, never a claimed length: a buffer starts small and doubles (up to
 // kMostEarned it may jump to the size of the connection's last whole frame); the claim is checked as soon as its four
-// bytes are there. What was handed out is never written again, so slices may be read by other threads.
-// Owner: protocol/kafka; the listener has one per connection. Pure: no I/O, no clock.
+// bytes are there. Where a frame begins, the buffer is as large as what used to come at once: a connection that is idle
+// holds kLeastCapacity. What was handed out is never written again, so slices may be read by other threads. Owner:
+// protocol/kafka; the listener has one per connection. Pure: no I/O, no clock.
 #pragma once
 
 #include <memory>
@@ -20,8 +21,9 @@ namespace sluice::kafka {
 
 class FrameReader {
  public:
-  static constexpr std::size_t kFirstCapacity = 16 << 10;
-  static constexpr std::size_t kLeastSpace = 512;  ///< what `prepare` offers at least
+  static constexpr std::size_t kLeastCapacity = 1 << 10;
+  static constexpr std::size_t kMostFirstCapacity = 16 << 10;  ///< of a buffer in which a frame begins
+  static constexpr std::size_t kLeastSpace = 512;              ///< what `prepare` offers at least
 
   static constexpr std::size_t kMostEarned = 1 << 20;
 
@@ -30,6 +32,8 @@ class FrameReader {
 
   /// Where to receive the next bytes: never empty. Valid until the next call of any other function.
   MutableByteSpan prepare();
+  /// What capacity() will be after prepare().
+  std::size_t next_capacity() const;
   /// `n` bytes were received into the space that `prepare` gave.
   void commit(std::size_t n);
   /// `prepare`, copy and `commit`, for bytes that are somewhere else already.
@@ -47,6 +51,8 @@ class FrameReader {
   void release_if_empty();
 
  private:
+  bool must_renew() const;
+  std::size_t renewed_capacity() const;
   /// Moves what is pending into a buffer with room for more.
   void renew();
   /// Size of the pending frame with its length field; 0 while that is not known or not allowed.
@@ -55,8 +61,9 @@ class FrameReader {
   std::size_t max_frame_bytes_;
   std::shared_ptr<std::byte[]> buffer_;
   std::size_t capacity_ = 0;
-  std::size_t begin_ = 0;      ///< of the bytes not yet handed out
-  std::size_t end_ = 0;        ///< of the bytes received
+  std::size_t begin_ = 0;  ///< of the bytes not yet handed out
+  std::size_t end_ = 0;    ///< of the bytes received
+  std::size_t first_capacity_ = kLeastCapacity;
   std::size_t last_size_ = 0;  ///< of the last whole frame, with its length field
 };
 

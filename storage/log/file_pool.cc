@@ -7,9 +7,11 @@
 
 namespace sluice::storage {
 
-std::shared_ptr<FilePool> make_file_pool(Disk& disk, std::size_t max_open_files) {
-  return std::make_shared<FilePool>(disk, max_open_files);
+std::shared_ptr<FilePool> make_file_pool(Disk& disk, std::size_t max_open_files, std::size_t max_tail_bytes) {
+  return std::make_shared<FilePool>(disk, max_open_files, max_tail_bytes);
 }
+
+void trim_memory(FilePool& pool) { pool.trim_memory(); }
 
 FilePool::Lease& FilePool::Lease::operator=(Lease&& other) noexcept {
   if (this != &other) {
@@ -36,7 +38,8 @@ void FilePool::Lease::release() {
   }
 }
 
-FilePool::FilePool(Disk& disk, std::size_t max_open_files) : disk_(disk), max_open_files_(max_open_files) {
+FilePool::FilePool(Disk& disk, std::size_t max_open_files, std::size_t max_tail_bytes)
+    : disk_(disk), max_open_files_(max_open_files), tails_(max_tail_bytes) {
   CHECK(max_open_files > 0);
 }
 

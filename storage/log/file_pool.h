@@ -3,7 +3,8 @@
 //
 // Invariants: never more than `max_open_files` files are open; a leased file is never closed. When all are leased, who
 // asks for another waits its turn, so an operation holds at most one lease at a time and never waits while it holds
-// one. Also keeps the shard's loaded indexes (IndexCache) and staging buffers, which share its lifetime.
+// one. Also keeps the shard's loaded indexes (IndexCache), the bound on its tails
+// (TailPool) and staging buffers, which share its lifetime.
 // Thread safety: one shard's thread. Owner: the shard; logs and operations under way share it. The Disk outlives it.
 #pragma once
 
@@ -21,6 +22,7 @@
 #include "protocol/base/unique_function.h"
 #include "storage/io/disk.h"
 #include "storage/log/index_cache.h"
+#include "storage/log/tail_pool.h"
 
 namespace sluice::storage {
 
@@ -53,10 +55,11 @@ class FilePool : public std::enable_shared_from_this<FilePool> {
     direct,  ///< O_DIRECT, where the file system takes it: see disk.h
   };
 
-  FilePool(Disk& disk, std::size_t max_open_files);
+  FilePool(Disk& disk, std::size_t max_open_files, std::size_t max_tail_bytes);
 
   Disk& disk() { return disk_; }
   IndexCache& indexes() { return indexes_; }
+  TailPool& tails() { return tails_; }
 
   /// Opens `path` for reading and writing, or finds it open. `acquired` is called at once where possible, else when
   /// another lease ends; it is dropped, uncalled, if `*alive` has become false by then.
@@ -80,6 +83,8 @@ class FilePool : public std::enable_shared_from_this<FilePool> {
   static constexpr std::size_t kStagingBytes = std::size_t{2} << 20;
   AlignedBuffer take_staging();
   void return_staging(AlignedBuffer buffer);
+  /// Frees what is kept for reuse: for an idle shard.
+  void trim_memory() { staging_.clear(); }
 
  private:
   static constexpr std::size_t kIdleStaging = 2;
@@ -114,6 +119,7 @@ class FilePool : public std::enable_shared_from_this<FilePool> {
   std::deque<Waiter> waiters_;
   std::vector<AlignedBuffer> staging_;
   IndexCache indexes_;
+  TailPool tails_;
 };
 
 }  // namespace sluice::storage

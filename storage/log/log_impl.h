@@ -27,7 +27,7 @@
 
 namespace sluice::storage {
 
-class PartitionLog::Impl : public std::enable_shared_from_this<PartitionLog::Impl> {
+class PartitionLog::Impl final : public TailHolder, public std::enable_shared_from_this<PartitionLog::Impl> {
  public:
   using Done = UniqueFunction<void(Result<void>)>;
   using ReadCallback = UniqueFunction<void(Result<LogRead>)>;
@@ -35,6 +35,7 @@ class PartitionLog::Impl : public std::enable_shared_from_this<PartitionLog::Imp
   using SyncCallback = UniqueFunction<void(Result<LogState>)>;
 
   Impl(std::shared_ptr<FilePool> files, std::string directory, LogOptions options);
+  ~Impl();
 
   void close();
   void open(const LogState& state);
@@ -53,6 +54,7 @@ class PartitionLog::Impl : public std::enable_shared_from_this<PartitionLog::Imp
   void remove_all(Done done);
   std::vector<SegmentInfo> segments() const;
   void drop_tail();
+  void let_tail_go() override;
 
   Offset start() const { return start_; }
   Offset end() const { return end_; }
@@ -89,6 +91,7 @@ class PartitionLog::Impl : public std::enable_shared_from_this<PartitionLog::Imp
   std::size_t segment_of(Offset offset) const;  ///< its number in segments_, or segments_.size()
   Segment* find_segment(std::uint64_t id);      ///< among the live ones and the garbage
   SegmentView view(std::size_t number) const;
+  void note_tail() { files_->tails().note(*this, tail_.spilled_charge()); }
   void collect_garbage();
   void became_idle();
   Error gone() const;

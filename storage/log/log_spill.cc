@@ -225,6 +225,7 @@ void PartitionLog::Impl::spill_written(const std::shared_ptr<Spill>& op) {
   active.unsynced = true;
   tail_.mark_spilled(op->count, options_.tail_bytes);
   tail_.drop_below(start_);
+  note_tail();
   if (writer_ && writer_->worth_writing()) write_pending_index();
 }
 

@@ -15,6 +15,8 @@ PartitionLog::Impl::Impl(std::shared_ptr<FilePool> files, std::string directory,
   options_.index_interval_bytes = std::max<std::uint64_t>(options_.index_interval_bytes, 1);
 }
 
+PartitionLog::Impl::~Impl() { files_->tails().note(*this, 0); }
+
 void PartitionLog::Impl::close() {
   alive_ = false;
   waiting_syncs_.clear();
@@ -113,6 +115,7 @@ void PartitionLog::Impl::advance_start(Offset start) {
   if (start <= start_) return;
   start_ = start;
   tail_.drop_below(start);
+  note_tail();
   collect_garbage();
 }
 
@@ -143,8 +146,13 @@ void PartitionLog::Impl::remove_garbage(Done done) {
   remove_files(paths, std::move(done));
 }
 
-void PartitionLog::Impl::drop_tail() {
+void PartitionLog::Impl::let_tail_go() {
   tail_.drop_spilled();
+  note_tail();
+}
+
+void PartitionLog::Impl::drop_tail() {
+  let_tail_go();
   write_pending_index();
 }
 

@@ -28,9 +28,13 @@
 
 namespace sluice::storage {
 
-/// The open files of a shard's logs: least recently used ones beyond the bound are closed.
+/// What a shard's logs share: open files (least recently used ones beyond the bound are closed), and the bound on what
+/// they keep in memory for tail readers after it is spilled.
 class FilePool;
-std::shared_ptr<FilePool> make_file_pool(Disk& disk, std::size_t max_open_files);
+std::shared_ptr<FilePool> make_file_pool(Disk& disk, std::size_t max_open_files,
+                                         std::size_t max_tail_bytes = std::size_t{32} << 20);
+/// Frees memory that is kept for reuse: for an idle shard.
+void trim_memory(FilePool& pool);
 
 struct LogOptions {
   std::uint64_t segment_bytes = 1U << 30;  ///< a segment is rolled when the next batch would pass this

@@ -43,6 +43,7 @@ class TailCache {
 
   std::size_t unspilled_bytes() const { return unspilled_bytes_; }
   std::size_t charge() const { return charge_; }
+  std::size_t spilled_charge() const { return spilled_charge_; }
 
  private:
   void drop_front(std::size_t count);

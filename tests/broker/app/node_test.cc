@@ -161,6 +161,7 @@ class NodeTest : public ::testing::TestWithParam<const char*> {
     settings.io_engine = GetParam();
     settings.journal_file_bytes = 1 << 20;
     settings.journal_capacity_bytes = 8 << 20;
+    settings.memory_budget_bytes = 64 << 20;
     settings.memory_spill_bytes = 256 << 10;
     settings.kafka_max_request_bytes = 1 << 20;
     settings.disk_min_free_bytes = 0;

@@ -113,6 +113,7 @@ Settings PowerLoss::settings() {
   settings.journal_direct = !random_.one_in(3);
   settings.journal_sync = random_.one_in(3) ? "dsync" : random_.one_in(2) ? "fdatasync" : "auto";
   settings.kafka_max_request_bytes = 512 * kKiB;
+  settings.memory_budget_bytes = 64 * kMiB;
   settings.memory_spill_bytes = 128 * kKiB;
   settings.memory_max_unspilled_bytes = 512 * kKiB;
   settings.log_max_open_files = 8;

@@ -107,7 +107,7 @@ TEST(FrameReader, MemoryFollowsWhatArrivedAndNotWhatIsClaimed) {
   std::size_t received = 0;
   while (!left.empty()) {
     const MutableByteSpan space = frames.prepare();
-    EXPECT_LE(frames.capacity(), std::max(FrameReader::kFirstCapacity, 2 * received + FrameReader::kLeastSpace));
+    EXPECT_LE(frames.capacity(), std::max(FrameReader::kMostFirstCapacity, 2 * received + FrameReader::kLeastSpace));
     const std::size_t n = std::min({space.size(), left.size(), std::size_t{1000}});
     std::copy_n(left.begin(), n, space.begin());
     frames.commit(n);
@@ -123,8 +123,8 @@ TEST(FrameReader, AConnectionThatSendsLargeFramesGetsALargeBufferAtOnceButHoldsA
   frames.feed(frame);
   EXPECT_EQ(drain(frames).size(), 1U);
   frames.prepare();
-  EXPECT_LE(frames.capacity(), FrameReader::kFirstCapacity);
-  frames.feed(ByteSpan(frame).first(FrameReader::kFirstCapacity));
+  EXPECT_LE(frames.capacity(), FrameReader::kLeastCapacity);
+  frames.feed(ByteSpan(frame).first(16 << 10));
   frames.prepare();
   EXPECT_EQ(frames.capacity(), frame.size());
 }

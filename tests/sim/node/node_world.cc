@@ -35,6 +35,7 @@ NodeWorld::NodeWorld(std::uint64_t seed)
   settings_.journal_direct = one_in(2);
   if (one_in(3)) settings_.journal_sync = one_in(2) ? "dsync" : "fdatasync";
   settings_.kafka_max_request_bytes = 256 << 10;
+  settings_.memory_budget_bytes = 128 << 20;  // the machine that runs this is none of its business
   settings_.memory_spill_bytes = 64 << 10;
   settings_.memory_max_unspilled_bytes = one_in(2) ? 256 << 10 : 1 << 20;
   settings_.log_max_open_files = 8 + random_.below(24);

@@ -69,7 +69,8 @@ class History {
       const Codec codec = m_.random.one_in(3) ? static_cast<Codec>(m_.random.below(5)) : Codec::none;
       if (m_.random.one_in(20)) epoch_ = epoch_.next();
       const std::uint64_t one_large_in = m_.options.direct_run_bytes == 8192 ? 3 : 15;
-    m_.append(times, m_.random.one_in(one_large_in) ? m_.random.below(6000) : m_.random.below(200), codec, now_, epoch_);
+      m_.append(times, m_.random.one_in(one_large_in) ? m_.random.below(6000) : m_.random.below(200), codec, now_,
+                epoch_);
     }
   }
   void start_spill() {

@@ -1,0 +1,31 @@
+// How the node's one memory budget is divided. Every part has a bound of its own, so that none can starve another; they
+// add up to the budget. What is fixed and small (code, tables, one KiB or so for each partition, connection and
+// producer) comes on top. Pure.
+//
+//   a shard's share = budget / shards, at least 16 MiB
+//     1/2  flush buffers of the journal: what is not yet spilled lives in them, and so do tails
+//     1/8  tails that were copied out of them, spilled batches that readers at the tail still want
+//     1/4  requests: receive buffers, and frames until they are answered
+//     1/8  replies that clients have not taken
+#pragma once
+
+#include <cstdint>
+
+namespace sluice::broker {
+
+struct MemoryPlan {
+  std::uint64_t flush_buffer_bytes = 0;
+  std::uint64_t spill_bytes = 0;          ///< unspilled data that starts a spill
+  std::uint64_t max_unspilled_bytes = 0;  ///< of one group: applying waits beyond it
+  std::uint64_t tail_bytes = 0;
+  std::uint64_t request_bytes = 0;
+  std::uint64_t reply_bytes = 0;
+};
+
+/// A quarter of the machine's memory (or of what the control group allows), at most 1 GiB.
+std::uint64_t default_memory_budget();
+
+/// One shard's bounds.
+MemoryPlan plan_memory(std::uint64_t budget_bytes, std::uint32_t shards);
+
+}  // namespace sluice::broker

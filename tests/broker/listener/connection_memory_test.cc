@@ -1,0 +1,108 @@
+#include "broker/listener/connection_memory.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/broker/listener/harness.h"
+
+namespace sluice::broker {
+namespace {
+
+constexpr std::size_t kKiB = 1U << 10;
+
+struct Party final : ConnectionMemory::Party {
+  void memory_freed() override { ++told; }
+  int told = 0;
+};
+
+struct ConnectionMemoryTest : ::testing::Test {
+  int wake_asked = 0;
+  ConnectionMemory memory{100 * kKiB, 50 * kKiB, [this] { ++wake_asked; }};
+  Party a, b, c;
+};
+
+TEST_F(ConnectionMemoryTest, SmallBuffersAlwaysPassAndOneLargeOneMayGoOver) {
+  memory.changed({}, {90 * kKiB, 0, 0});
+  EXPECT_TRUE(memory.may_grow(a, ConnectionMemory::kFreeBuffer));
+  EXPECT_TRUE(memory.may_grow(a, 20 * kKiB)) << "nobody is favoured: it is";
+  EXPECT_TRUE(memory.may_grow(a, 40 * kKiB));
+  EXPECT_FALSE(memory.may_grow(b, 20 * kKiB));
+  EXPECT_FALSE(memory.may_grow(c, 20 * kKiB));
+  EXPECT_TRUE(memory.may_grow(c, ConnectionMemory::kFreeBuffer));
+  memory.wake();
+  EXPECT_EQ(b.told + c.told, 0);
+  memory.leave(a);  // its frame is whole
+  EXPECT_EQ(wake_asked, 1);
+  memory.wake();
+  EXPECT_EQ((std::pair{b.told, c.told}), (std::pair{1, 0})) << "the next in the queue is favoured";
+  memory.changed({90 * kKiB, 0, 0}, {70 * kKiB, 0, 0});
+  memory.wake();
+  EXPECT_EQ(c.told, 1) << "there is room for it";
+  EXPECT_FALSE(memory.anybody_waits());
+}
+
+TEST_F(ConnectionMemoryTest, FetchesWaitForRepliesToBeTaken) {
+  EXPECT_EQ(memory.fetch_bytes(), ConnectionMemory::kLeastFetch) << "never less than that";
+  memory.changed({}, {0, 50 * kKiB, 0});
+  EXPECT_FALSE(memory.may_fetch(a));
+  memory.changed({0, 50 * kKiB, 0}, {0, 49 * kKiB, 0});
+  EXPECT_EQ(wake_asked, 1);
+  memory.wake();
+  EXPECT_EQ(a.told, 1);
+  EXPECT_TRUE(memory.may_fetch(a));
+}
+
+TEST_F(ConnectionMemoryTest, WhoGoesIsForgotten) {
+  memory.changed({}, {100 * kKiB, 0, 0});
+  EXPECT_TRUE(memory.may_grow(a, 32 * kKiB));
+  EXPECT_FALSE(memory.may_grow(b, 32 * kKiB));
+  memory.leave(b);
+  memory.leave(a);
+  memory.wake();
+  EXPECT_EQ(a.told + b.told, 0);
+}
+
+TEST(ConnectionMemoryShare, AFetchMayBringLessTheMoreThereAre) {
+  ConnectionMemory memory(0, 32U << 20, [] {});
+  EXPECT_EQ(memory.fetch_bytes(), 32U << 20);
+  memory.changed({}, {0, 0, 3});
+  EXPECT_EQ(memory.fetch_bytes(), 8U << 20);
+  memory.changed({}, {0, 16U << 20, 0});
+  EXPECT_EQ(memory.fetch_bytes(), 4U << 20);
+}
+
+struct CrowdedListener : ListenerTest {
+  static KafkaSettings small() {
+    KafkaSettings settings;
+    settings.max_requests_memory = 256 * kKiB;
+    settings.max_replies_memory = 64 * kKiB;
+    return settings;
+  }
+  CrowdedListener() : ListenerTest(small()) {}
+  /// The first `bytes` of a frame that claims to be much larger.
+  static std::vector<std::byte> half_a_frame(std::size_t bytes) {
+    std::vector<std::byte> frame(bytes);
+    store_be(frame.data(), std::int32_t{1 << 20});
+    return frame;
+  }
+};
+
+TEST_F(CrowdedListener, HalfReceivedRequestsStayWithinTheBoundAndOthersAreServed) {
+  std::vector<std::unique_ptr<TestClient>> slow;
+  for (int nth = 0; nth < 40; ++nth) {
+    slow.push_back(connect());
+    slow.back()->send_bytes(half_a_frame(60 * kKiB));
+  }
+  settle();
+  EXPECT_LE(server_->memory().held().request_bytes, 256 * kKiB + 128 * kKiB + 40 * 17 * kKiB);
+  EXPECT_TRUE(server_->memory().anybody_waits());
+  auto small = connect();
+  EXPECT_FALSE(small->ask<kafka::ApiVersionsResponse>(0, kafka::ApiVersionsRequest{}).api_keys.empty());
+  // They stopped half way: within a few seconds their memory goes to those who wait, and in the end to nobody.
+  scheduler_.run_for(std::chrono::minutes(10));
+  EXPECT_FALSE(server_->memory().anybody_waits());
+  for (const auto& client : slow) EXPECT_TRUE(client->ended());
+  EXPECT_LE(server_->memory().held().request_bytes, 17 * kKiB);
+}
+
+}  // namespace
+}  // namespace sluice::broker
