@@ -3,10 +3,11 @@
 // producer) comes on top. Pure.
 //
 //   a shard's share = budget / shards, at least 16 MiB
-//     1/2  flush buffers of the journal: what is not yet spilled lives in them, and so do tails
-//     1/8  tails that were copied out of them, spilled batches that readers at the tail still want
+//     1/2  flush buffers of the journal: what is not yet spilled lives in them, and tails (1/8 at most): spilled batches that
+//          readers at the tail may still want
 //     1/4  requests: receive buffers, and frames until they are answered
 //     1/8  replies that clients have not taken
+//     1/8  what reading and spilling segments takes
 #pragma once
 
 #include <cstdint>

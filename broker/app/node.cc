@@ -15,6 +15,9 @@
 #include "broker/shard/thread_mailbox.h"
 #include "protocol/base/log.h"
 
+// mimalloc, where the process is linked with it.
+extern "C" void mi_collect(bool force) __attribute__((weak));
+
 namespace sluice::broker {
 namespace {
 
@@ -37,6 +40,11 @@ Result<std::unique_ptr<storage::Disk>> open_disk(const std::string& engine) {
 [[noreturn]] void exit_at_once(const Error& error) {
   log_error("stopping at once: {}", error.message);
   ::_exit(1);
+}
+
+/// An allocator gives what is freed back to the system as it allocates; an idle process does not.
+void give_back_memory() {
+  if (mi_collect != nullptr) mi_collect(true);
 }
 
 }  // namespace
@@ -142,9 +150,10 @@ Result<void> Node::open_threads(bool new_directory) {
     thread.disk = std::move(*disk);
     if (thread.disk->wake_fd() >= 0)
       thread.loop.watch_fd(thread.disk->wake_fd(), [&loop = thread.loop] { loop.wake(); });
-    thread.unit = std::make_unique<ShardUnit>(settings_, identity_, thread.id,
-                                              UnitSeams{*thread.disk, thread.loop, thread.random, producers,
-                                                        [&loop = thread.loop] { loop.wake(); }, exit_at_once});
+    thread.unit =
+        std::make_unique<ShardUnit>(settings_, identity_, thread.id,
+                                    UnitSeams{*thread.disk, thread.loop, thread.random, producers,
+                                              [&loop = thread.loop] { loop.wake(); }, exit_at_once, give_back_memory});
     if (new_directory) return thread.unit->format();
     return {};
   });

@@ -89,7 +89,7 @@ ShardUnit::ShardUnit(const Settings& settings, const NodeIdentity& identity, Sha
       services_(service_options(settings, identity), id, identity.shards, seams.clock, seams.random),
       shard_(shard_options(settings, identity, id),
              ShardSeams{seams.disk, seams.clock, seams.random, services_, std::move(seams.producers),
-                        std::move(seams.wake), std::move(seams.fatal)}),
+                        std::move(seams.wake), std::move(seams.fatal), std::move(seams.freed)}),
       kafka_(services_, seams.clock, seams.random, kafka_settings(settings, identity)) {}
 
 void ShardUnit::connect(const std::vector<ShardUnit*>& all, std::vector<Mailbox*> mailboxes) {

@@ -22,6 +22,7 @@ struct UnitSeams {
   std::shared_ptr<ProducerBudget> producers;
   UniqueFunction<void()> wake;
   UniqueFunction<void(const Error&)> fatal;
+  UniqueFunction<void()> freed = {};
 };
 
 class ShardUnit {

@@ -212,12 +212,11 @@ void Shard::housekeep() {
     if (quiet_[i].applied != replica.applied_index()) quiet_[i] = {replica.applied_index(), now};
     const bool quiet = now - quiet_[i].since >= options_.idle_checkpoint;
     all_quiet &= quiet && replica.entries_since_checkpoint() == 0;
-    if (quiet && replica.entries_since_checkpoint() > 0 && checkpoint(replica.group())) replica.drop_tails();
+    if (quiet && replica.entries_since_checkpoint() > 0) checkpoint(replica.group());
   }
-  if (all_quiet) {
-    journal_->trim_memory();
-    storage::trim_memory(*context_.files);
-  }
+  if (all_quiet && !checkpointer_ && !std::exchange(memory_freed_, true)) free_memory();
+  if (memory_freed_) journal_->trim_memory();  // what was still in use then
+  memory_freed_ &= all_quiet;
   if (now >= retention_due_) {
     retention_due_ = now + options_.retention_check;
     if (clocks_agree())
@@ -227,6 +226,14 @@ void Shard::housekeep() {
       }
   }
   seams_.wake();
+}
+
+/// An idle shard keeps nothing that it could read again: tails first, since they hold flush buffers.
+void Shard::free_memory() {
+  for (auto& replica : replicas_) replica->drop_tails();
+  journal_->trim_memory();
+  storage::trim_memory(*context_.files);
+  if (seams_.freed) seams_.freed();
 }
 
 bool Shard::clocks_agree() {

@@ -52,6 +52,7 @@ struct ShardSeams {
   std::shared_ptr<ProducerBudget> producers;
   UniqueFunction<void()> wake;               ///< something waits for turn()
   UniqueFunction<void(const Error&)> fatal;  ///< the process has to exit; nothing is acknowledged after this
+  UniqueFunction<void()> freed = {};         ///< the shard fell idle and freed much memory; may be empty
 };
 
 class Shard final : public storage::JournalObserver {
@@ -103,6 +104,7 @@ class Shard final : public storage::JournalObserver {
   void relieve_pressure();
   void arm_housekeeping();
   void housekeep();
+  void free_memory();
   bool clocks_agree();
   void checkpoint_done(Result<void> result);
   void fatal(const Error& error);
@@ -129,7 +131,8 @@ class Shard final : public storage::JournalObserver {
     LogIndex applied;
     SteadyTime since{0};
   };
-  std::vector<Quiet> quiet_;  ///< by replica
+  std::vector<Quiet> quiet_;   ///< by replica
+  bool memory_freed_ = false;  ///< since everything fell quiet
   UniqueFunction<void()> drained_;
   bool draining_ = false;
   bool dead_ = false;

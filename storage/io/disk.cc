@@ -4,7 +4,6 @@
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 #include <optional>
 #include <utility>
@@ -15,6 +14,11 @@ namespace sluice::storage {
 namespace {
 
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
+
+std::size_t mapped_size(std::size_t size) {
+  const std::size_t unit = size >= kHugePage ? kHugePage : kDiskBlock;
+  return (size + unit - 1) / unit * unit;
+}
 
 // Runs one asynchronous operation to its end. Others' completions that arrive meanwhile are called as usual.
 template <class T, class Start>
@@ -33,14 +37,26 @@ std::string parent_of(const std::string& path) {
 
 }  // namespace
 
+// Straight from the system, so that what a pool frees is the system's again at once: an allocator may keep it for an
+// idle process for good.
 AlignedBuffer::AlignedBuffer(std::size_t size) : size_(size) {
   if (size == 0) return;
-  const std::size_t alignment = size >= kHugePage ? kHugePage : kDiskBlock;
-  const std::size_t whole = (size + alignment - 1) / alignment * alignment;
-  data_ = static_cast<std::byte*>(std::aligned_alloc(alignment, whole));
-  CHECK(data_ != nullptr, "out of memory for an aligned buffer");
-  if (alignment == kHugePage) ::madvise(data_, whole, MADV_HUGEPAGE);  // advice only: a refusal costs nothing
-  std::memset(data_, 0, size);
+  const bool huge = size >= kHugePage;
+  const std::size_t whole = mapped_size(size), slack = huge ? kHugePage : 0;
+  void* const mapped = ::mmap(nullptr, whole + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  CHECK(mapped != MAP_FAILED, "out of memory for an aligned buffer");
+  auto* const begin = static_cast<std::byte*>(mapped);
+  data_ = begin;
+  if (!huge) return;
+  const std::size_t before = (kHugePage - reinterpret_cast<std::uintptr_t>(begin) % kHugePage) % kHugePage;
+  data_ = begin + before;
+  if (before > 0) ::munmap(begin, before);
+  if (before < slack) ::munmap(data_ + whole, slack - before);
+  ::madvise(data_, whole, MADV_HUGEPAGE);  // advice only: a refusal costs nothing
+}
+
+void AlignedBuffer::unmap() {
+  if (data_ != nullptr) ::munmap(data_, mapped_size(size_));
 }
 
 AlignedBuffer::AlignedBuffer(AlignedBuffer&& other) noexcept
@@ -48,14 +64,14 @@ AlignedBuffer::AlignedBuffer(AlignedBuffer&& other) noexcept
 
 AlignedBuffer& AlignedBuffer::operator=(AlignedBuffer&& other) noexcept {
   if (this != &other) {
-    std::free(data_);
+    unmap();
     data_ = std::exchange(other.data_, nullptr);
     size_ = std::exchange(other.size_, 0);
   }
   return *this;
 }
 
-AlignedBuffer::~AlignedBuffer() { std::free(data_); }
+AlignedBuffer::~AlignedBuffer() { unmap(); }
 
 Result<std::size_t> read_blocking(Disk& disk, File& file, std::uint64_t offset, MutableByteSpan into) {
   return run_to_end<std::size_t>(disk, [&](ReadDone done) { file.read(offset, into, std::move(done)); });

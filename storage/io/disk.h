@@ -51,6 +51,7 @@ class AlignedBuffer {
   MutableByteSpan span() const { return {data_, size_}; }
 
  private:
+  void unmap();
   std::byte* data_ = nullptr;
   std::size_t size_ = 0;
 };

@@ -18,7 +18,8 @@ class FlushPool;
 
 class FlushBuffers {
  public:
-  FlushBuffers(std::uint32_t buffer_bytes, std::uint64_t pool_bytes);
+  /// A buffer holds one flush of `flush_bytes`, or several.
+  FlushBuffers(std::uint32_t flush_bytes, std::uint64_t pool_bytes);
   ~FlushBuffers();
 
   struct Region {
@@ -40,8 +41,8 @@ class FlushBuffers {
   std::uint64_t allocated_bytes() const;
 
  private:
-  std::shared_ptr<FlushPool> pool_;
   std::uint32_t buffer_bytes_;
+  std::shared_ptr<FlushPool> pool_;
   Region carving_;  ///< the rest of the buffer being carved
 };
 

@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <utility>
-#include <vector>
 
 #include "protocol/base/check.h"
 
 namespace sluice::storage {
 namespace {
 
-constexpr std::size_t kCopyOutBelow = 8;  // an eighth of the buffer
+constexpr std::size_t kLeastUse = 8;  // an eighth of the buffer
 
 }  // namespace
 
@@ -37,16 +36,7 @@ void TailCache::mark_spilled(std::size_t count, std::size_t keep_bytes) {
     spilled_charge_ += (*batches_)[i].charge;
   }
   spilled_ += count;
-  // What can't stay however it is kept goes first, so that it is not copied.
-  std::size_t stay = 0, stay_bytes = 0;
-  while (stay < spilled_ && stay_bytes + (*batches_)[spilled_ - 1 - stay].bytes.size() <= keep_bytes) {
-    stay_bytes += (*batches_)[spilled_ - 1 - stay].bytes.size();
-    ++stay;
-  }
-  const std::size_t gone = spilled_ - stay;
-  drop_front(gone);
-  const std::size_t from = first > gone ? first - gone : 0;
-  if (from < spilled_) copy_out(from, spilled_);
+  drop_front(hardly_used(first, spilled_));
   while (spilled_ > 0 && spilled_charge_ > keep_bytes) {  // a buffer is freed only when all of its slices go
     std::size_t run = 1;
     while (run < spilled_ && (*batches_)[run].bytes.owner() == batches_->front().bytes.owner()) ++run;
@@ -54,30 +44,17 @@ void TailCache::mark_spilled(std::size_t count, std::size_t keep_bytes) {
   }
 }
 
-void TailCache::copy_out(std::size_t first, std::size_t last) {
+/// The end of the last run of slices in [first, last) that use too little of the buffer they share; 0: there is none.
+std::size_t TailCache::hardly_used(std::size_t first, std::size_t last) const {
+  std::size_t found = 0;
   for (std::size_t run = first; run < last;) {
-    const auto owner = (*batches_)[run].bytes.owner();
-    const std::size_t charge = (*batches_)[run].bytes.charge();
+    const SharedBytes& slice = (*batches_)[run].bytes;
     std::size_t end = run, used = 0;
-    while (end < last && (*batches_)[end].bytes.owner() == owner) used += (*batches_)[end++].bytes.size();
-    if (used < charge / kCopyOutBelow) {
-      std::vector<std::byte> copy;
-      copy.reserve(used);
-      for (std::size_t i = run; i < end; ++i) {
-        const ByteSpan bytes = (*batches_)[i].bytes;
-        copy.insert(copy.end(), bytes.begin(), bytes.end());
-      }
-      const SharedBytes own = SharedBytes::take(std::move(copy));
-      std::size_t at = 0;
-      for (std::size_t i = run; i < end; ++i) {
-        const std::size_t size = (*batches_)[i].bytes.size();
-        (*batches_)[i].bytes = own.slice(at, size);
-        at += size;
-      }
-    }
+    while (end < last && (*batches_)[end].bytes.owner() == slice.owner()) used += (*batches_)[end++].bytes.size();
+    if (used < slice.charge() / kLeastUse) found = end;
     run = end;
   }
-  charge_again(first, std::min(last + 1, size()));
+  return found;
 }
 
 void TailCache::charge_again(std::size_t first, std::size_t last) {

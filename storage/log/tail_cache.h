@@ -2,8 +2,8 @@
 // for readers at the tail.
 //
 // Invariants: the batches' offsets are contiguous; the spilled ones come first. A slice is charged its whole buffer,
-// once for neighbours that share it; when slices are spilled that use less than an eighth of the buffer they keep
-// alive, they are copied out of it. An empty cache holds no memory. Owner: PartitionLog.
+// once for neighbours that share it; slices that use less than an eighth of the buffer they keep alive go when they are
+// spilled (readers at the tail had them before that). An empty cache holds no memory. Owner: PartitionLog.
 #pragma once
 
 #include <cstdint>
@@ -47,7 +47,7 @@ class TailCache {
 
  private:
   void drop_front(std::size_t count);
-  void copy_out(std::size_t first, std::size_t last);
+  std::size_t hardly_used(std::size_t first, std::size_t last) const;
   void charge_again(std::size_t first, std::size_t last);
 
   std::unique_ptr<std::deque<TailBatch>> batches_;  // an empty deque would cost half a KiB
