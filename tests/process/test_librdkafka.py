@@ -141,7 +141,7 @@ class Topics(BrokerTest):
             "dots": (NewTopic("..", 1, 1), KafkaError.TOPIC_EXCEPTION),
             "long": (NewTopic("x" * 250, 1, 1), KafkaError.TOPIC_EXCEPTION),
             "replication": (NewTopic("copies", 1, 3), KafkaError.INVALID_REPLICATION_FACTOR),
-            "many": (NewTopic("many", 100_000, 1), KafkaError.POLICY_VIOLATION),  # more than topics.max_partitions
+            "many": (NewTopic("many", 30_000, 1), KafkaError.POLICY_VIOLATION),  # more than topics.max_partitions
             "config": (NewTopic("config", 1, 1, config={"no.such.setting": "1"}), KafkaError.INVALID_CONFIG),
             "value": (NewTopic("value", 1, 1, config={"retention.ms": "soon"}), KafkaError.INVALID_CONFIG),
             "policy": (NewTopic("policy", 1, 1, config={"cleanup.policy": "compact"}), KafkaError.INVALID_CONFIG),
