@@ -14,6 +14,7 @@
 #include "broker/listener/connection_memory.h"
 #include "broker/listener/fetch_sessions.h"
 #include "broker/listener/kafka_settings.h"
+#include "broker/listener/kafka_stats.h"
 #include "broker/service/broker_api.h"
 #include "protocol/kafka/codec.h"
 #include "protocol/kafka/error_codes.h"
@@ -42,6 +43,7 @@ struct CallContext {
   const KafkaSettings& settings;
   std::shared_ptr<ConnectionMemory> memory;  ///< of all connections
   std::shared_ptr<FetchSessions> fetch_sessions;
+  std::shared_ptr<KafkaStats> stats;
   std::uint64_t connection = 0;  ///< its number in fetch_sessions
 };
 

@@ -32,7 +32,8 @@ void KafkaServer::listen(std::unique_ptr<Listener> listener) {
 void KafkaServer::accept(std::unique_ptr<Stream> stream) {
   if (draining_) return;
   auto session = std::make_shared<KafkaSession>(std::move(stream), broker_, clock_, settings_, memory_, fetch_sessions_,
-                                                [this](KafkaSession& closed) { forget(closed); });
+                                                stats_, [this](KafkaSession& closed) { forget(closed); });
+  ++stats_->connections_opened;
   sessions_.emplace(session.get(), session);
   if (sweep_timer_ == 0) sweep_timer_ = clock_.call_after(settings_.sweep_interval, [this] { sweep(); });
   pause_or_resume();

@@ -35,6 +35,7 @@ class KafkaServer {
   std::size_t session_count() const { return sessions_.size(); }
   const ConnectionMemory& memory() const { return *memory_; }
   const FetchSessions& fetch_sessions() const { return *fetch_sessions_; }
+  const KafkaStats& stats() const { return *stats_; }
   /// Calls `visit(const KafkaSession&)` for each, for tests and descriptions.
   template <class Visit>
   void for_each_session(Visit&& visit) const {
@@ -54,6 +55,7 @@ class KafkaServer {
   const KafkaSettings settings_;
   const std::shared_ptr<ConnectionMemory> memory_;
   const std::shared_ptr<FetchSessions> fetch_sessions_;
+  const std::shared_ptr<KafkaStats> stats_ = std::make_shared<KafkaStats>();
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::unordered_map<KafkaSession*, std::shared_ptr<KafkaSession>> sessions_;
   bool paused_ = false;

@@ -32,10 +32,11 @@ bool is_fetch(const SharedBytes& frame) {
 
 KafkaSession::KafkaSession(std::unique_ptr<Stream> stream, BrokerApi& broker, Clock& clock,
                            const KafkaSettings& settings, std::shared_ptr<ConnectionMemory> memory,
-                           std::shared_ptr<FetchSessions> fetch_sessions, UniqueFunction<void(KafkaSession&)> closed)
+                           std::shared_ptr<FetchSessions> fetch_sessions, std::shared_ptr<KafkaStats> stats,
+                           UniqueFunction<void(KafkaSession&)> closed)
     : stream_(std::move(stream)),
-      context_(std::make_shared<const CallContext>(
-          CallContext{broker, clock, settings, std::move(memory), fetch_sessions, fetch_sessions->connect()})),
+      context_(std::make_shared<const CallContext>(CallContext{
+          broker, clock, settings, std::move(memory), fetch_sessions, std::move(stats), fetch_sessions->connect()})),
       clock_(clock),
       settings_(settings),
       on_closed_(std::move(closed)),
@@ -63,12 +64,14 @@ void KafkaSession::close() {
 
 void KafkaSession::refuse(const std::string& reason) {
   if (closed_) return;
+  ++context_->stats->connections_failed;
   log_warn("closing the Kafka connection of {}: {}", peer(), reason);
   close();
 }
 
 void KafkaSession::hang_up(const std::string& reason) {
   if (closed_) return;
+  ++context_->stats->connections_failed;
   log_info("closing the Kafka connection of {}: {}", peer(), reason);
   close();
 }
@@ -161,7 +164,9 @@ void KafkaSession::start_request(SharedBytes frame) {
   if (!request) return refuse(name_of(frame) + ": " + request.error().message);
   const kafka::RequestHeader& header = request->header;
   const std::uint64_t sequence = first_sequence_ + slots_.size();
+  context_->stats->started(header.api_key);
   Slot& slot = slots_.emplace_back();
+  slot.api = header.api_key;
   slot.request_bytes = frame.size();
   slot.fetch = header.api_key == kafka::ApiKey::fetch;
   bytes_in_progress_ += slot.request_bytes;
@@ -178,6 +183,7 @@ void KafkaSession::complete(std::uint64_t sequence, kafka::EncodedFrame frame) {
   Slot& slot = slots_[sequence - first_sequence_];
   CHECK(!slot.finished, "a request is answered once");
   slot.finished = true;
+  context_->stats->answered(slot.api, frame);
   output_bytes_ += frame.size_bytes;
   slot.reply = std::move(frame);
   if (sequence != first_sequence_) return;
@@ -210,6 +216,7 @@ void KafkaSession::write() {
 void KafkaSession::on_written(const Result<void>& outcome) {
   const auto self = shared_from_this();
   writing_ = false;
+  if (outcome) context_->stats->sent_bytes += writing_bytes_;
   output_bytes_ -= std::exchange(writing_bytes_, 0);
   if (!outcome) {
     log_debug("a Kafka connection ended: {}", outcome.error().message);
@@ -244,6 +251,7 @@ void KafkaSession::on_read(Result<std::size_t> size) {
     return close();
   }
   last_activity_ = clock_.steady();
+  context_->stats->received_bytes += *size;
   frames_.commit(*size);
   advance();
 }

@@ -29,7 +29,7 @@ class KafkaSession final : public ReplySink,
   /// `closed` is called once, when the connection has ended; never inside this constructor or start().
   KafkaSession(std::unique_ptr<Stream> stream, BrokerApi& broker, Clock& clock, const KafkaSettings& settings,
                std::shared_ptr<ConnectionMemory> memory, std::shared_ptr<FetchSessions> fetch_sessions,
-               UniqueFunction<void(KafkaSession&)> closed);
+               std::shared_ptr<KafkaStats> stats, UniqueFunction<void(KafkaSession&)> closed);
   ~KafkaSession() override;
 
   /// Begins to read. Once, when a shared pointer holds the session.
@@ -57,6 +57,7 @@ class KafkaSession final : public ReplySink,
  private:
   /// A request's place in the order of replies.
   struct Slot {
+    kafka::ApiKey api{};
     std::size_t request_bytes = 0;
     bool fetch = false;
     bool finished = false;

@@ -111,14 +111,19 @@ void EventLoop::Impl::take_time() {
   wall_now = real_wall();
 }
 
+const LoopStats& EventLoop::stats() const { return impl_->stats; }
+
 bool EventLoop::Impl::turn() {
+  const SteadyTime before = now;
   take_time();
+  if (std::exchange(worked, false)) stats.turn_ns.record(static_cast<std::uint64_t>((now - before).count()));
   std::size_t work = timers.fire(now);
   work += run_posted();
   for (std::size_t i = 0; i < options.handlers_per_turn && context.poll_one() > 0; ++i) ++work;
   work += run_deferred();
   if (hook && hook()) ++work;
-  return work > 0;
+  worked = work > 0;
+  return worked;
 }
 
 std::size_t EventLoop::Impl::run_posted() {
@@ -150,6 +155,7 @@ void EventLoop::Impl::sleep() {
     // Rounded up to a whole millisecond by epoll; Asio looks at the clock at least once a second, and so do we.
     const SteadyTime limit = now + std::chrono::seconds(60);
     const SteadyTime due = std::min(timers.next_due().value_or(limit), limit);
+    ++stats.sleeps;
     running = false;  // a handler that this runs must not see the time before the sleep
     context.run_one_until(std::chrono::steady_clock::time_point(due));
     running = true;

@@ -15,6 +15,7 @@
 #include <memory>
 
 #include "protocol/base/clock.h"
+#include "protocol/base/histogram.h"
 #include "protocol/base/unique_function.h"
 
 namespace sluice::broker {
@@ -24,6 +25,12 @@ struct EventLoopOptions {
   Nanos spin = std::chrono::microseconds(50);
   /// Socket handlers a turn: bounds how long the turn hook (journal, mailboxes) can be kept waiting.
   std::size_t handlers_per_turn = 256;
+};
+
+/// What a loop did since it was made.
+struct LoopStats {
+  Histogram turn_ns;  ///< turns that had work; looking for some is none
+  std::uint64_t sleeps = 0;
 };
 
 class EventLoop final : public Clock {
@@ -63,6 +70,8 @@ class EventLoop final : public Clock {
   void run();
   /// Ends run() after the turn under way; a stop before run() makes that return at once. Thread-safe.
   void stop();
+  /// What it did until now. On the loop's thread.
+  const LoopStats& stats() const;
   /// One turn that does not sleep, for tests and for drivers of several loops. True when there was work.
   bool poll();
 

@@ -43,6 +43,8 @@ struct EventLoop::Impl {
   UniqueFunction<bool()> hook;
   std::vector<UniqueFunction<void()>> deferred;
   std::unordered_map<int, std::shared_ptr<Watch>> watches;
+  LoopStats stats;
+  bool worked = false;   // the last turn did
   Nanos usual_wait{0};   // for work, once there was none; a moving average
   bool running = false;  // inside run() or poll(): the cached time holds
   SteadyTime now{0};

@@ -27,6 +27,7 @@ void FetchService::begin_round(CallId id) {
   if (found == calls_.end()) return;
   Call& call = *found->second;
   call.moved = false;
+  call.round_began = context_.clock.steady();
   call.results.assign(call.request.parts.size(), {});
   std::vector<std::vector<Item>> by_shard(context_.shard_count);
   bool failed = false;
@@ -76,6 +77,7 @@ void FetchService::round_done(CallId id) {
     at_once |= result.error.has_value() || result.diverging.has_value();
   }
   const SteadyTime now = context_.clock.steady();
+  context_.stats.fetch_ns.record(static_cast<std::uint64_t>((now - call.round_began).count()));
   if (at_once || bytes >= call.request.min_bytes || now >= call.deadline || context_.draining) return answer(id);
   if (call.moved) return begin_round(id);
   if (call.timer == 0)
@@ -111,6 +113,7 @@ void FetchService::answer(CallId id) {
       });
   }
   trim_to_budget(call->request, call->results);
+  for (const FetchPartResult& result : call->results) context_.stats.fetched_bytes += result.bytes;
   call->done(std::move(call->results));
 }
 

@@ -33,7 +33,7 @@ class FetchService {
     FetchRequest request;
     std::vector<FetchPartResult> results;
     UniqueFunction<void(std::vector<FetchPartResult>)> done;
-    SteadyTime deadline{0};
+    SteadyTime deadline{0}, round_began{0};
     Clock::TimerId timer = 0;
     std::size_t shards_reading = 0;
     bool moved = false;  ///< something moved while a round was under way

@@ -26,7 +26,8 @@ void ProduceService::produce(ProduceRequest request, UniqueFunction<void(std::ve
   call->results.resize(request.parts.size());
   call->answered.resize(request.parts.size());
   call->waiting = request.parts.size();
-  call->deadline = context_.clock.steady() + request.timeout;
+  call->began = context_.clock.steady();
+  call->deadline = call->began + request.timeout;
   call->done = std::move(done);
 
   std::vector<std::vector<Item>> by_shard(context_.shard_count);
@@ -44,14 +45,14 @@ void ProduceService::produce(ProduceRequest request, UniqueFunction<void(std::ve
     context_.post(ShardId(shard),
                   [items = std::move(by_shard[shard]), call, origin = context_.id](ShardServices& owner) mutable {
                     append_local(owner, std::move(items), [call, origin, &owner](std::vector<Answer> answers) mutable {
-                      owner.post(origin, [call, answers = std::move(answers)](ShardServices&) mutable {
-                        take_answers(call, std::move(answers));
+                      owner.post(origin, [call, answers = std::move(answers)](ShardServices& asker) mutable {
+                        asker.produce_service().take_answers(call, std::move(answers));
                       });
                     });
                   });
   }
   if (!refused.empty() || request.parts.empty())
-    context_.defer([call, refused = std::move(refused)]() mutable { take_answers(call, std::move(refused)); });
+    context_.defer([this, call, refused = std::move(refused)]() mutable { take_answers(call, std::move(refused)); });
   if (request.acks == Acks::all) calls_.push_back(call);
 }
 
@@ -104,7 +105,12 @@ void ProduceService::settle(Call& call, std::size_t nth, const Result<AppendResu
 void ProduceService::take_answers(const std::shared_ptr<Call>& call, std::vector<Answer> answers) {
   if (!call->done) return;  // timed out
   for (Answer& answer : answers) settle(*call, answer.nth, answer.result);
-  if (call->waiting == 0) std::exchange(call->done, nullptr)(std::move(call->results));
+  if (call->waiting == 0) finish(*call);
+}
+
+void ProduceService::finish(Call& call) {
+  context_.stats.produce_ns.record(static_cast<std::uint64_t>((context_.clock.steady() - call.began).count()));
+  std::exchange(call.done, nullptr)(std::move(call.results));
 }
 
 void ProduceService::sweep() {
@@ -118,7 +124,7 @@ void ProduceService::sweep() {
     if (!call || !call->done) continue;
     for (std::size_t nth = 0; nth < call->results.size(); ++nth)
       settle(*call, nth, fail(Errc::timed_out, "the records were not known to be kept in time; retry"));
-    std::exchange(call->done, nullptr)(std::move(call->results));
+    finish(*call);
   }
 }
 

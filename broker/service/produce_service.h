@@ -22,7 +22,7 @@ class ProduceService {
   struct Call {
     std::vector<ProducePartResult> results;
     std::size_t waiting = 0;
-    SteadyTime deadline{0};
+    SteadyTime began{0}, deadline{0};
     UniqueFunction<void(std::vector<ProducePartResult>)> done;
     std::vector<bool> answered;
   };
@@ -39,7 +39,8 @@ class ProduceService {
   Result<Item> prepare(const ProduceRequest& request, std::size_t nth, ShardId& shard) const;
   static void append_local(ShardServices& owner, std::vector<Item> items,
                            UniqueFunction<void(std::vector<Answer>)> done);
-  static void take_answers(const std::shared_ptr<Call>& call, std::vector<Answer> answers);
+  void take_answers(const std::shared_ptr<Call>& call, std::vector<Answer> answers);
+  void finish(Call& call);
   static void settle(Call& call, std::size_t nth, const Result<AppendResult>& result);
 
   ServiceContext& context_;

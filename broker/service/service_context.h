@@ -9,6 +9,7 @@
 
 #include "broker/core/cluster_view.h"
 #include "broker/service/broker_api.h"
+#include "broker/service/service_stats.h"
 #include "broker/shard/mailbox.h"
 #include "broker/shard/shard.h"
 
@@ -47,6 +48,7 @@ struct ServiceContext {
   std::vector<ShardServices*> peers;  ///< by shard id; touched only inside messages to that shard
   std::vector<Mailbox*> mailboxes;    ///< from here to each shard, itself included
   bool draining = false;
+  ServiceStats stats = {};
 
   /// Runs `work` on the services of shard `to`, on its thread, never inside this call.
   void post(ShardId to, UniqueFunction<void(ShardServices&)> work) {

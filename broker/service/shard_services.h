@@ -79,6 +79,7 @@ class ShardServices final : public BrokerApi, public ApplyObserver {
   void take_row(const std::string& key, const std::optional<std::string>& value, std::uint64_t revision);
   void take_leadership(GroupId group, const GroupLeadership& leadership);
   Shard& shard() { return *context_.shard; }
+  const ServiceStats& stats() const { return context_.stats; }
   void post(ShardId to, UniqueFunction<void(ShardServices&)> work) { context_.post(to, std::move(work)); }
 
  private:

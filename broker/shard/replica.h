@@ -23,6 +23,7 @@
 #include "broker/raft/raft_group.h"
 #include "broker/shard/apply_observer.h"
 #include "broker/shard/checkpoint_file.h"
+#include "broker/shard/shard_report.h"
 #include "protocol/base/clock.h"
 #include "storage/journal/journal.h"
 #include "storage/log/partition_log.h"
@@ -48,6 +49,7 @@ struct ReplicaContext {
   UniqueFunction<void(GroupId, const Error&, bool fatal)> failed;
   /// Something waits for the next turn.
   UniqueFunction<void()> wake;
+  ShardCounters counters = {};
 };
 
 struct AppendResult {

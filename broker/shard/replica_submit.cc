@@ -132,8 +132,11 @@ void Replica::take(AppendRequest request, EntryWriter& writer, PendingEntry& ent
   switch (verdict.outcome) {
     case PartitionState::Outcome::refused: return request.done(fail(verdict.error));
     case PartitionState::Outcome::duplicate:
+      ++context_.counters.duplicate_batches;
       return request.done(AppendResult{verdict.offset, -1, state.start_offset()});
-    case PartitionState::Outcome::duplicate_pending: return join(std::move(request), verdict.offset, entry);
+    case PartitionState::Outcome::duplicate_pending:
+      ++context_.counters.duplicate_batches;
+      return join(std::move(request), verdict.offset, entry);
     case PartitionState::Outcome::append: break;
   }
   const auto epoch = state.leader_epoch(raft_.term());
@@ -150,6 +153,9 @@ void Replica::take(AppendRequest request, EntryWriter& writer, PendingEntry& ent
   header.base_offset = base;
   header.leader_epoch = *epoch;
   state.submitted(header);
+  ++context_.counters.appended_batches;
+  context_.counters.appended_records += static_cast<std::uint64_t>(header.record_count);
+  context_.counters.appended_bytes += request.batch.size();
   entry.appends.push_back(
       {request.partition, base, append_time_ms, request.reply_when_durable, std::move(request.done), {}});
 }

@@ -18,7 +18,7 @@ constexpr Nanos kClocksMayPart = std::chrono::minutes(10);
 Shard::Shard(ShardOptions options, ShardSeams seams)
     : options_(std::move(options)),
       seams_(std::move(seams)),
-      journal_(std::make_unique<storage::Journal>(seams_.disk, seams_.random, options_.journal, *this)),
+      journal_(std::make_unique<storage::Journal>(seams_.disk, seams_.random, options_.journal, *this, &seams_.clock)),
       context_{.self = options_.node,
                .cluster_id = options_.cluster_id,
                .disk = seams_.disk,
@@ -34,7 +34,8 @@ Shard::Shard(ShardOptions options, ShardSeams seams)
                                                         options_.journal.max_entry_bytes),
                .max_unspilled_bytes = options_.max_unspilled_bytes,
                .failed = {},
-               .wake = {}},
+               .wake = {},
+               .counters = {}},
       space_(seams_.disk, fmt::format("{}/shard-{}", options_.data_directory, options_.id.value),
              options_.min_free_bytes, options_.reserve_bytes) {
   context_.wake = [this] { seams_.wake(); };
@@ -68,6 +69,26 @@ std::size_t Shard::memory_bytes() const {
   std::size_t bytes = 0;
   for (const auto& replica : replicas_) bytes += replica->queued_bytes() + replica->unspilled_bytes();
   return bytes;
+}
+
+ShardReport Shard::report() const {
+  ShardReport report;
+  report.counters = context_.counters;
+  report.journal = journal_->stats();
+  const storage::Journal::Usage usage = journal_->usage();
+  report.journal_used_bytes = usage.used_bytes;
+  report.journal_capacity_bytes = usage.capacity_bytes;
+  report.journal_memory_bytes = journal_->memory_bytes();
+  report.logs = storage::log_stats(*context_.files);
+  report.groups = replicas_.size();
+  for (const auto& replica : replicas_) {
+    report.groups_led += replica->ready() ? 1 : 0;
+    report.partitions += replica->partitions().size();
+    report.queued_bytes += replica->queued_bytes();
+    report.unspilled_bytes += replica->unspilled_bytes();
+  }
+  report.disk_full = space_.full();
+  return report;
 }
 
 void Shard::fatal(const Error& error) {
@@ -182,7 +203,9 @@ bool Shard::checkpoint(GroupId group) {
 
 void Shard::checkpoint_done(Result<void> result) {
   finished_checkpointer_ = std::move(checkpointer_);
+  if (result) ++context_.counters.checkpoints;
   if (!result && result.error().code == Errc::no_space) {
+    ++context_.counters.checkpoints_without_space;
     space_.write_refused();
     log_error("group {} could not be checkpointed, the disk is full: {}", finished_checkpointer_->group().value,
               result.error().message);

@@ -17,6 +17,7 @@
 #include "broker/shard/apply_observer.h"
 #include "broker/shard/checkpointer.h"
 #include "broker/shard/replica.h"
+#include "broker/shard/shard_report.h"
 #include "broker/shard/space_guard.h"
 #include "storage/journal/journal.h"
 
@@ -80,6 +81,8 @@ class Shard final : public storage::JournalObserver {
   Result<storage::DiskSpace> disk_space() const { return seams_.disk.space(options_.data_directory); }
   /// What requests and unspilled batches hold in memory, in bytes.
   std::size_t memory_bytes() const;
+  /// How it stands, for metrics; cheap.
+  ShardReport report() const;
 
   /// Answers what waits with shutting_down, checkpoints every group that has something new, then calls `done`.
   void drain(UniqueFunction<void()> done);

@@ -74,7 +74,9 @@ EncodedFrame encode_frame(const Emit& emit) {
   FillingSink filled(sizeof(std::int32_t) + size.copied());
   Writer(filled, 0, false).number(static_cast<std::int32_t>(size.total()));
   emit(filled);
-  return filled.finish();
+  EncodedFrame frame = filled.finish();
+  frame.errors = size.take_errors();
+  return frame;
 }
 
 }  // namespace detail

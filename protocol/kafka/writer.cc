@@ -5,6 +5,15 @@ namespace sluice::kafka {
 
 FillingSink::FillingSink(std::size_t size) : buffer_(std::make_shared_for_overwrite<std::byte[]>(size)), size_(size) {}
 
+void CountingSink::tells(ErrorCode code) {
+  for (auto& [known, count] : errors_)
+    if (known == code) {
+      ++count;
+      return;
+    }
+  errors_.emplace_back(code, 1U);
+}
+
 EncodedFrame FillingSink::finish() {
   CHECK(position_ == size_, "the writer writes what the sizer counted");
   const SharedBytes whole(buffer_, ByteSpan(buffer_.get(), size_), size_);

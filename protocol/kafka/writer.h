@@ -12,14 +12,19 @@
 #include <string_view>
 
 #include "protocol/base/check.h"
+#include "protocol/kafka/error_codes.h"
 #include "protocol/kafka/field.h"
 
 namespace sluice::kafka {
+
+/// Error codes but `none`, each with how often it stands in a message. Nearly always empty.
+using ErrorCounts = std::vector<std::pair<ErrorCode, std::uint32_t>>;
 
 /// What is handed to the socket, in order. `size_bytes` is the sum of the pieces.
 struct EncodedFrame {
   std::vector<SharedBytes> pieces;
   std::size_t size_bytes = 0;
+  ErrorCounts errors;  ///< that stand in the message
 };
 
 /// Counts bytes: `copied` go into the header buffer, `shared` stay in record pieces.
@@ -28,13 +33,16 @@ class CountingSink {
   std::byte* room(std::size_t) { return nullptr; }
   void counted(std::size_t n) { copied_ += n; }
   void share(const Records& records) { shared_ += records.size_bytes(); }
+  void tells(ErrorCode code);
 
   std::size_t copied() const { return copied_; }
   std::size_t total() const { return copied_ + shared_; }
+  ErrorCounts take_errors() { return std::move(errors_); }
 
  private:
   std::size_t copied_ = 0;
   std::size_t shared_ = 0;
+  ErrorCounts errors_;
 };
 
 /// Fills a buffer of a known size and remembers where record pieces go between.
@@ -47,6 +55,7 @@ class FillingSink {
   }
   void counted(std::size_t n) { position_ += n; }
   void share(const Records& records) { cuts_.push_back({position_, &records}); }
+  void tells(ErrorCode) {}
   /// The gather list; the buffer must be full.
   EncodedFrame finish();
 
@@ -92,6 +101,9 @@ class Emitter {
     } else if constexpr (std::integral<T>) {
       number(v);
     } else if constexpr (std::is_enum_v<T>) {
+      if constexpr (std::is_same_v<T, ErrorCode>) {
+        if (v != ErrorCode::none) sink_.tells(v);
+      }
       number(static_cast<std::underlying_type_t<T>>(v));
     } else if constexpr (kIsStrongId<T>) {
       number(v.value);

@@ -13,11 +13,11 @@ namespace sluice::storage {
 
 class Journal::Impl {
  public:
-  Impl(Disk& disk, Random& random, JournalOptions options, JournalObserver& observer)
+  Impl(Disk& disk, Random& random, JournalOptions options, JournalObserver& observer, const Clock* clock)
       : disk_(disk),
         options_(std::move(options)),
         files_(disk, random, options_, index_),
-        writer_(options_, files_, index_, observer),
+        writer_(options_, files_, index_, observer, clock),
         reader_(files_, writer_, options_) {
     CHECK(options_.flush_bytes >= 2 * kJournalBlock && options_.flush_bytes % kJournalBlock == 0);
     CHECK(options_.file_bytes >= 4 * kJournalBlock && options_.file_bytes % kJournalBlock == 0);
@@ -69,8 +69,8 @@ class Journal::Impl {
   bool recovered_ = false;
 };
 
-Journal::Journal(Disk& disk, Random& random, JournalOptions options, JournalObserver& observer)
-    : impl_(std::make_shared<Impl>(disk, random, std::move(options), observer)) {
+Journal::Journal(Disk& disk, Random& random, JournalOptions options, JournalObserver& observer, const Clock* clock)
+    : impl_(std::make_shared<Impl>(disk, random, std::move(options), observer, clock)) {
   impl_->bind(impl_);
 }
 Journal::~Journal() = default;
@@ -112,6 +112,8 @@ void Journal::forget(GroupId group) { impl_->index_.forget(group); }
 Journal::Usage Journal::usage() const { return impl_->usage(); }
 std::uint64_t Journal::append_room() const { return impl_->append_room(); }
 const JournalOptions& Journal::options() const { return impl_->options_; }
+const JournalStats& Journal::stats() const { return impl_->writer_.stats(); }
+std::uint64_t Journal::memory_bytes() const { return impl_->writer_.memory_bytes(); }
 std::uint64_t Journal::id() const { return impl_->files_.journal_id(); }
 void Journal::trim_memory() { impl_->writer_.trim_memory(); }
 

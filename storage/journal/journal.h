@@ -26,7 +26,9 @@
 #include <vector>
 
 #include "protocol/base/bytes.h"
+#include "protocol/base/clock.h"
 #include "protocol/base/error.h"
+#include "protocol/base/histogram.h"
 #include "protocol/base/ids.h"
 #include "protocol/base/random.h"
 #include "storage/io/disk.h"
@@ -103,9 +105,17 @@ struct JournalProof {
   JournalPosition position;
 };
 
+/// What the journal did since it was made.
+struct JournalStats {
+  std::uint64_t flushes = 0;  ///< durable; one that says only what is durable (a marker) is one too
+  std::uint64_t bytes = 0;    ///< of them, whole blocks
+  Histogram write_ns;         ///< from the start of a flush's write until it is durable, by the loop's clock
+};
+
 class Journal {
  public:
-  Journal(Disk& disk, Random& random, JournalOptions options, JournalObserver& observer);
+  /// Without a clock the times of writes are not taken.
+  Journal(Disk& disk, Random& random, JournalOptions options, JournalObserver& observer, const Clock* clock = nullptr);
   ~Journal();
 
   /// Replays what is on disk, blocking, oldest first. Ends at the first flush that does not hold when nothing proves
@@ -172,6 +182,9 @@ class Journal {
   /// Bytes that can still be appended before capacity is reached.
   std::uint64_t append_room() const;
   const JournalOptions& options() const;
+  const JournalStats& stats() const;
+  /// Of flush buffers, those included that slices in tail caches keep alive.
+  std::uint64_t memory_bytes() const;
   /// Random, the same in all files of this journal, for as long as it has any; 0 before the first start(). A checkpoint
   /// keeps it to tell whose positions it names.
   std::uint64_t id() const;

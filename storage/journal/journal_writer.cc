@@ -11,11 +11,12 @@
 namespace sluice::storage {
 
 JournalWriter::JournalWriter(const JournalOptions& options, JournalFiles& files, JournalIndex& index,
-                             JournalObserver& observer)
+                             JournalObserver& observer, const Clock* clock)
     : options_(options),
       files_(files),
       index_(index),
       observer_(observer),
+      clock_(clock),
       buffers_(options.flush_bytes, options.buffer_bytes) {}
 
 void JournalWriter::begin(std::uint64_t sequence) {
@@ -177,6 +178,7 @@ void JournalWriter::pump() {
 }
 
 void JournalWriter::start_write(const FlushPtr& flush) {
+  if (clock_ != nullptr) flush->started = clock_->steady();
   JournalFlushHeader header;
   header.salt = flush->file->salt;
   header.number = flush->file->number;
@@ -241,6 +243,10 @@ void JournalWriter::retry_refused() {
 void JournalWriter::completed(const FlushPtr& flush) {
   if (broken_) return;
   flush->durable = true;
+  ++stats_.flushes;
+  stats_.bytes += span_of(*flush);
+  if (clock_ != nullptr)
+    stats_.write_ns.record(static_cast<std::uint64_t>((clock_->steady() - flush->started).count()));
   std::uint64_t reported = 0;
   while (!in_flight_.empty() && in_flight_.front()->durable) {
     const Flush& done = *in_flight_.front();

@@ -25,7 +25,8 @@ namespace sluice::storage {
 
 class JournalWriter {
  public:
-  JournalWriter(const JournalOptions& options, JournalFiles& files, JournalIndex& index, JournalObserver& observer);
+  JournalWriter(const JournalOptions& options, JournalFiles& files, JournalIndex& index, JournalObserver& observer,
+                const Clock* clock);
   /// Completions are ignored once `life` has ended.
   void bind(std::weak_ptr<void> life) { life_ = std::move(life); }
   /// `sequence`: of the last flush that replay accepted.
@@ -50,6 +51,8 @@ class JournalWriter {
   /// Bytes of the current file that are taken, with what is being filled.
   std::uint64_t filling_bytes() const { return filling_ ? flush_span(filling_->payload_bytes()) : 0; }
   void trim_memory() { buffers_.trim(); }
+  std::uint64_t memory_bytes() const { return buffers_.allocated_bytes(); }
+  const JournalStats& stats() const { return stats_; }
 
   /// The bytes of a flush that is still in memory, as its owner and where it begins.
   struct Memory {
@@ -73,6 +76,7 @@ class JournalWriter {
     std::uint32_t records = 0;
     bool durable = false;
     bool marker = false;
+    SteadyTime started{0};  ///< its write
     std::vector<std::pair<GroupId, LogIndex>> entries;
 
     std::uint32_t payload_bytes() const { return static_cast<std::uint32_t>(used - kFlushHeaderBytes); }
@@ -102,6 +106,8 @@ class JournalWriter {
   JournalFiles& files_;
   JournalIndex& index_;
   JournalObserver& observer_;
+  const Clock* const clock_;  ///< may be none
+  JournalStats stats_;
   std::weak_ptr<void> life_;
   FlushBuffers buffers_;
 

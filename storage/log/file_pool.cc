@@ -13,6 +13,13 @@ std::shared_ptr<FilePool> make_file_pool(Disk& disk, std::size_t max_open_files,
 
 void trim_memory(FilePool& pool) { pool.trim_memory(); }
 
+LogStats log_stats(const FilePool& pool) {
+  LogStats stats = pool.counted();
+  stats.open_files = pool.open_files();
+  stats.tail_bytes = pool.tails().total_bytes();
+  return stats;
+}
+
 FilePool::Lease& FilePool::Lease::operator=(Lease&& other) noexcept {
   if (this != &other) {
     drop();

@@ -22,6 +22,7 @@
 #include "protocol/base/unique_function.h"
 #include "storage/io/disk.h"
 #include "storage/log/index_cache.h"
+#include "storage/log/partition_log.h"
 #include "storage/log/tail_pool.h"
 
 namespace sluice::storage {
@@ -60,6 +61,10 @@ class FilePool : public std::enable_shared_from_this<FilePool> {
   Disk& disk() { return disk_; }
   IndexCache& indexes() { return indexes_; }
   TailPool& tails() { return tails_; }
+  const TailPool& tails() const { return tails_; }
+  /// What logs count here; see log_stats().
+  LogStats& counted() { return counted_; }
+  const LogStats& counted() const { return counted_; }
 
   /// Opens `path` for reading and writing, or finds it open. `acquired` is called at once where possible, else when
   /// another lease ends; it is dropped, uncalled, if `*alive` has become false by then.
@@ -113,6 +118,7 @@ class FilePool : public std::enable_shared_from_this<FilePool> {
   bool try_acquire(Waiter& waiter);
 
   Disk& disk_;
+  LogStats counted_;  ///< but for what the pool itself knows
   std::size_t max_open_files_;
   std::list<Entry> open_;                              ///< most recently used first
   std::map<Key, std::list<Entry>::iterator> by_path_;  ///< of those not forgotten

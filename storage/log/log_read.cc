@@ -119,6 +119,8 @@ void PartitionLog::Impl::read_chunk(const std::shared_ptr<Read>& op, std::uint64
 
 void PartitionLog::Impl::read_take(const std::shared_ptr<Read>& op, std::size_t count) {
   const SegmentView& segment = op->segment;
+  ++files_->counted().segment_reads;
+  files_->counted().segment_bytes += count;
   if (count < op->buffer_bytes) {
     return read_failed(op, {Errc::corrupt, fmt::format("segment {} ends at {}, and should at {}", segment.path,
                                                        op->at.position + count, segment.size_bytes)});

@@ -190,6 +190,8 @@ void PartitionLog::Impl::spill_middle(const std::shared_ptr<Spill>& op) {
 
 void PartitionLog::Impl::spill_written(const std::shared_ptr<Spill>& op) {
   op->single = {};
+  ++files_->counted().spill_writes;
+  files_->counted().spilled_bytes += op->bytes;
   if (op->rolls) {
     if (writer_) {
       const bool cut = writer_->continues_file();

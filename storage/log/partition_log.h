@@ -36,6 +36,15 @@ std::shared_ptr<FilePool> make_file_pool(Disk& disk, std::size_t max_open_files,
 /// Frees memory that is kept for reuse: for an idle shard.
 void trim_memory(FilePool& pool);
 
+/// What a shard's logs did since their pool was made, and hold.
+struct LogStats {
+  std::uint64_t spill_writes = 0, spilled_bytes = 0;   ///< to segments
+  std::uint64_t segment_reads = 0, segment_bytes = 0;  ///< to serve what memory does not hold
+  std::size_t open_files = 0;
+  std::size_t tail_bytes = 0;  ///< memory of spilled batches that is kept for readers, whole buffers charged
+};
+LogStats log_stats(const FilePool& pool);
+
 struct LogOptions {
   std::uint64_t segment_bytes = 1U << 30;  ///< a segment is rolled when the next batch would pass this
   std::uint64_t index_interval_bytes = 4096;

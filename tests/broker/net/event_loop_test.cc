@@ -42,6 +42,25 @@ TEST(EventLoop, ATurnHasItsOrder) {
   EXPECT_EQ(ran, "tpdhh");
 }
 
+TEST(EventLoop, CountsTurnsThatHadWorkAndHowLongTheyTook) {
+  EventLoop loop({.spin = Nanos(0)});
+  const SteadyTime began = loop.steady();
+  int turns_left = 5;
+  loop.set_turn_hook([&] {
+    const auto until = std::chrono::steady_clock::now() + milliseconds(2);
+    while (turns_left > 0 && std::chrono::steady_clock::now() < until) {
+    }
+    return --turns_left >= 0;
+  });
+  loop.call_after(milliseconds(30), [&] { loop.stop(); });
+  loop.run();
+  const LoopStats stats = loop.stats();
+  EXPECT_GE(stats.turn_ns.count(), 5U);
+  EXPECT_GE(stats.turn_ns.sum(), 10'000'000U) << "five turns of two milliseconds";
+  EXPECT_LE(Nanos(stats.turn_ns.sum()), loop.steady() - began);
+  EXPECT_GE(stats.sleeps, 1U);
+}
+
 TEST(EventLoop, TimersNeverFireEarly) {
   EventLoop loop;
   const SteadyTime before = loop.steady();

@@ -65,6 +65,22 @@ TEST_F(JournalTest, NothingIsReportedBeforeItsSync) {
   EXPECT_NE(as_text(*content).find("SLWF", 4096), std::string::npos);
 }
 
+TEST_F(JournalTest, CountsItsWritesAndTheirTimes) {
+  boot();
+  run();
+  const JournalStats before = journal->stats();
+  store.reset_counters();
+  store.stall("journal", std::chrono::seconds(3));
+  must_append(1, 1, std::string(5000, 'x'));
+  flush_and_run();
+  const JournalStats& after = journal->stats();
+  EXPECT_EQ(after.flushes - before.flushes, 2U) << "the entry's, and the marker behind it";
+  EXPECT_EQ(after.bytes - before.bytes, 8192U + 4096U);
+  EXPECT_EQ(after.write_ns.count() - before.write_ns.count(), 2U);
+  EXPECT_EQ(after.write_ns.count_to_power(31) - before.write_ns.count_to_power(31), 0U) << "both took over 2.1 s";
+  EXPECT_GE(after.write_ns.quantile(1), 3'000'000'000U);
+}
+
 TEST_F(JournalTest, TheSecondFlushIsNotReportedBeforeTheFirst) {
   boot();
   run();

@@ -66,7 +66,7 @@ class JournalWorld : public JournalObserver {
   Result<void> recover(std::span<const JournalProof> proofs = {}) {
     journal.reset();
     disk = std::make_unique<sim::SimDisk>(store, clock, random, disk_options);
-    journal = std::make_unique<Journal>(*disk, journal_random, options, *this);
+    journal = std::make_unique<Journal>(*disk, journal_random, options, *this, &clock);
     replayed = {};
     durable = 0;
     failure.reset();
