@@ -15,6 +15,7 @@ if(SLUICE_BROKER)
   find_package(tomlplusplus REQUIRED)
   find_package(CLI11 REQUIRED)
   find_package(mimalloc QUIET)
+  pkg_check_modules(PROMETHEUS REQUIRED IMPORTED_TARGET prometheus-cpp-core)
   pkg_check_modules(RAFT REQUIRED IMPORTED_TARGET raft)
   if(RAFT_VERSION VERSION_LESS 0.22 OR RAFT_VERSION VERSION_GREATER_EQUAL 0.23)
     message(FATAL_ERROR "libraft ${RAFT_VERSION} was found, and Sluice needs 0.22: older ones lose acknowledged writes. "

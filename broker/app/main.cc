@@ -11,6 +11,7 @@
 
 #include "broker/app/node.h"
 #include "broker/app/settings.h"
+#include "broker/app/version.h"
 
 namespace {
 
@@ -64,12 +65,14 @@ int main(int argc, char** argv) {
   shorthand("--data-dir", "data_dir", "directory of everything the node keeps [data]");
   shorthand("--journal-dir", "journal_dir", "directory of the journals, if they are to be on another disk");
   shorthand("--kafka-listen", "kafka.listen", "HOST:PORT for Kafka clients; port 0 picks one [127.0.0.1:9092]");
+  shorthand("--metrics-listen", "metrics.listen",
+            "HOST:PORT that serves metrics to Prometheus; port 0 picks one [none]");
   shorthand("--shards", "shards", "threads, when the data directory is made; 0 is one a core");
   shorthand("--io-engine", "io_engine", "auto, uring or threads");
   shorthand("--journal-sync", "journal.sync", "auto, dsync or fdatasync");
   shorthand("--log-level", "log_level", "trace, debug, info, warn, error or off");
   app.add_option("--set", sets, "NAME=VALUE, any setting; given last, it wins")->take_all();
-  app.set_version_flag("--version", "sluiced 0.1.0");
+  app.set_version_flag("--version", fmt::format("sluiced {}", sluice::broker::kVersion));
   app.footer(settings_help());
   try {
     app.parse(argc, argv);
@@ -101,8 +104,9 @@ int main(int argc, char** argv) {
 
   Node node(settings);
   if (auto started = node.start(); !started) return complain(started.error());
-  fmt::print("sluiced ready kafka={} data={} shards={} io={}\n", node.kafka_address(), settings.data_dir, node.shards(),
-             node.io_engine());
+  fmt::print("sluiced ready kafka={} data={} shards={} io={}{}{}\n", node.kafka_address(), settings.data_dir,
+             node.shards(), node.io_engine(),
+             node.metrics_address().empty() ? "" : " metrics=", node.metrics_address());
   std::fflush(stdout);
   int received = 0;
   sigwait(&signals, &received);

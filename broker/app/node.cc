@@ -8,7 +8,9 @@
 #include <mutex>
 #include <thread>
 
+#include "broker/app/metrics_page.h"
 #include "broker/app/shard_unit.h"
+#include "broker/listener/http_server.h"
 #include "broker/net/address.h"
 #include "broker/net/event_loop.h"
 #include "broker/net/tcp.h"
@@ -21,6 +23,7 @@ extern "C" void mi_collect(bool force) __attribute__((weak));
 namespace sluice::broker {
 namespace {
 
+constexpr int kMetricsBacklog = 64;
 constexpr std::size_t kMaxProducers = 100'000;
 constexpr std::size_t kMessagesATurn = 1024;
 
@@ -47,6 +50,16 @@ void give_back_memory() {
   if (mi_collect != nullptr) mi_collect(true);
 }
 
+/// What serves the metrics: on the first shard's thread, where it takes turns with all else.
+struct Metrics {
+  Metrics(ShardUnit& unit, Clock& clock)
+      : page(unit, clock), server(clock, [this](const HttpRequest& request, UniqueFunction<void(HttpReply)> done) {
+          page.get(request, std::move(done));
+        }) {}
+  MetricsPage page;
+  HttpServer server;
+};
+
 }  // namespace
 
 /// One shard's thread with what lives on it. `unit` and `disk` are made and destroyed there.
@@ -61,6 +74,8 @@ struct Node::Thread {
   std::vector<std::unique_ptr<ThreadMailbox>> outgoing;  ///< by receiver
   std::vector<ThreadMailbox*> incoming;                  ///< by sender
   std::unique_ptr<Listener> listener;
+  std::unique_ptr<Listener> metrics_listener;
+  std::unique_ptr<Metrics> metrics;
   std::function<void()> when_ready;
   std::thread thread;
 
@@ -150,10 +165,10 @@ Result<void> Node::open_threads(bool new_directory) {
     thread.disk = std::move(*disk);
     if (thread.disk->wake_fd() >= 0)
       thread.loop.watch_fd(thread.disk->wake_fd(), [&loop = thread.loop] { loop.wake(); });
-    thread.unit =
-        std::make_unique<ShardUnit>(settings_, identity_, thread.id,
-                                    UnitSeams{*thread.disk, thread.loop, thread.random, producers,
-                                              [&loop = thread.loop] { loop.wake(); }, exit_at_once, give_back_memory});
+    thread.unit = std::make_unique<ShardUnit>(
+        settings_, identity_, thread.id,
+        UnitSeams{*thread.disk, thread.loop, thread.random, producers, [&loop = thread.loop] { loop.wake(); },
+                  exit_at_once, give_back_memory, [&loop = thread.loop] { return loop.stats(); }});
     if (new_directory) return thread.unit->format();
     return {};
   });
@@ -197,6 +212,26 @@ Result<void> Node::open_listeners() {
   return {};
 }
 
+Result<void> Node::open_metrics() {
+  if (settings_.metrics_listen.empty()) return {};
+  auto address = parse_host_port("metrics.listen", settings_.metrics_listen);
+  if (!address) return fail(address.error());
+  const TcpListenOptions options{
+      .host = address->first, .port = address->second, .reuse_port = false, .backlog = kMetricsBacklog};
+  std::promise<Result<void>> done;
+  Thread& thread = *threads_.front();
+  thread.loop.post([&] {
+    auto listener = listen_tcp(thread.loop, options);
+    if (!listener) return done.set_value(fail("metrics.listen", std::move(listener.error())));
+    thread.metrics_listener = std::move(*listener);
+    done.set_value({});
+  });
+  if (auto opened = done.get_future().get(); !opened) return opened;
+  metrics_address_ =
+      host_port_text(address->first.empty() ? "0.0.0.0" : address->first, thread.metrics_listener->port());
+  return {};
+}
+
 Result<void> Node::announce() {
   std::string host = host_.empty() || host_ == "0.0.0.0" || host_ == "::" ? "localhost" : host_;
   int port = port_;
@@ -219,6 +254,10 @@ Result<void> Node::announce() {
       [](Thread& thread, std::function<void()> told) { thread.unit->when_all_were_told(std::move(told)); });
   return on_every_shard([&](Thread& thread) -> Result<void> {
     thread.unit->kafka().listen(std::move(thread.listener));
+    if (thread.metrics_listener) {
+      thread.metrics = std::make_unique<Metrics>(*thread.unit, thread.loop);
+      thread.metrics->server.listen(std::move(thread.metrics_listener));
+    }
     return {};
   });
 }
@@ -226,6 +265,7 @@ Result<void> Node::announce() {
 Result<void> Node::start() {
   if (auto prepared = prepare_directory(); !prepared) return prepared;
   if (auto opened = open_listeners(); !opened) return opened;
+  if (auto opened = open_metrics(); !opened) return opened;
   auto recovered = on_every_shard([](Thread& thread) -> Result<void> {
     auto result = thread.unit->recover();
     if (!result) return result;
@@ -244,6 +284,11 @@ void Node::stop() {
 
 void Node::end_threads() {
   if (threads_.empty()) return;
+  (void)on_every_shard([](Thread& thread) -> Result<void> {
+    thread.metrics_listener.reset();
+    thread.metrics.reset();
+    return {};
+  });
   const bool served = std::ranges::all_of(threads_, [](const auto& t) { return t->unit && t->unit->ready(); });
   if (served) {
     wait_for_every_shard(

@@ -24,6 +24,8 @@ class Node {
   void stop();
 
   const std::string& kafka_address() const { return kafka_address_; }
+  /// Empty where no metrics are served.
+  const std::string& metrics_address() const { return metrics_address_; }
   std::uint32_t shards() const { return identity_.shards; }
   const std::string& io_engine() const { return io_engine_; }
   const Settings& settings() const { return settings_; }
@@ -33,6 +35,7 @@ class Node {
   Result<void> prepare_directory();
   Result<void> open_threads(bool new_directory);
   Result<void> open_listeners();
+  Result<void> open_metrics();
   /// Runs `step` on every shard's thread, all at once, and waits; the first error.
   Result<void> on_every_shard(const std::function<Result<void>(Thread&)>& step);
   Result<void> announce();
@@ -45,6 +48,7 @@ class Node {
   std::optional<DirectoryLock> lock_;
   std::vector<std::unique_ptr<Thread>> threads_;
   std::string kafka_address_;
+  std::string metrics_address_;
   std::string io_engine_;
   std::string host_;
   int port_ = 0;

@@ -112,6 +112,13 @@ Result<void> set_advertise(Settings& s, std::string_view name, std::string_view 
   s.kafka_advertise = std::string(value);
   return {};
 }
+/// HOST:PORT, or nothing.
+Result<void> set_metrics_listen(Settings& s, std::string_view name, std::string_view value) {
+  if (!value.empty())
+    if (auto parsed = parse_host_port(name, value); !parsed) return fail(parsed.error());
+  s.metrics_listen = std::string(value);
+  return {};
+}
 constexpr std::array<std::string_view, 6> kLevels{"trace", "debug", "info", "warn", "error", "off"};
 Result<void> set_log_level(Settings& s, std::string_view name, std::string_view value) {
   const auto at = std::ranges::find(kLevels, value);
@@ -138,6 +145,10 @@ const std::vector<Setting>& all_settings() {
        number(&Settings::kafka_max_request_bytes, 1 << 16, 1ULL << 30)},
       {"kafka.max_connections", "10000", "connections of the node; more wait",
        number(&Settings::kafka_max_connections, 1, 1'000'000)},
+      {"metrics.listen",
+       "",
+       "address that serves metrics to Prometheus; port 0 picks a free one; empty: none are served",
+       {set_metrics_listen, text_of(&Settings::metrics_listen)}},
       {"shards", "0", "threads; 0 is one a core; fixed when the data directory is made",
        number(&Settings::shards, 0, 256)},
       {"io_engine", "auto", "auto, uring or threads", one_of(&Settings::io_engine, {"auto", "uring", "threads"})},

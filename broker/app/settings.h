@@ -19,6 +19,7 @@ struct Settings {
   std::string data_dir = "data";
   std::string journal_dir;  ///< empty: in the data directory
   std::string kafka_listen = "127.0.0.1:9092";
+  std::string metrics_listen;      ///< empty: no metrics are served
   std::string kafka_advertise;     ///< HOST[:PORT] that clients are told; empty: where it listens
   std::uint32_t shards = 0;        ///< 0: one a core, or what the data directory was made with
   std::string io_engine = "auto";  ///< auto, uring, threads

@@ -86,6 +86,8 @@ KafkaSettings kafka_settings(const Settings& settings, const NodeIdentity& ident
 
 ShardUnit::ShardUnit(const Settings& settings, const NodeIdentity& identity, ShardId id, UnitSeams seams)
     : identity_(identity),
+      producers_(seams.producers),
+      loop_stats_(std::move(seams.loop_stats)),
       services_(service_options(settings, identity), id, identity.shards, seams.clock, seams.random),
       shard_(shard_options(settings, identity, id),
              ShardSeams{seams.disk, seams.clock, seams.random, services_, std::move(seams.producers),
@@ -93,6 +95,7 @@ ShardUnit::ShardUnit(const Settings& settings, const NodeIdentity& identity, Sha
       kafka_(services_, seams.clock, seams.random, kafka_settings(settings, identity)) {}
 
 void ShardUnit::connect(const std::vector<ShardUnit*>& all, std::vector<Mailbox*> mailboxes) {
+  units_ = all;
   std::vector<ShardServices*> peers;
   for (ShardUnit* unit : all) peers.push_back(&unit->services_);
   services_.connect(shard_, std::move(peers), std::move(mailboxes));

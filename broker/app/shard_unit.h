@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "broker/app/data_directory.h"
+#include "broker/app/metrics_snapshot.h"
 #include "broker/app/settings.h"
 #include "broker/listener/kafka_server.h"
 #include "broker/service/shard_services.h"
@@ -23,6 +24,7 @@ struct UnitSeams {
   UniqueFunction<void()> wake;
   UniqueFunction<void(const Error&)> fatal;
   UniqueFunction<void()> freed = {};
+  UniqueFunction<LoopStats()> loop_stats = {};  ///< of the shard's loop, if there is one to tell of
 };
 
 class ShardUnit {
@@ -45,12 +47,24 @@ class ShardUnit {
   void drain_requests(UniqueFunction<void()> done);
   void drain_storage(UniqueFunction<void()> done) { shard_.drain(std::move(done)); }
 
+  /// How all shards stand. Asks them by messages; `done` is called once all have answered, never inside this call.
+  void collect(UniqueFunction<void(NodeSnapshot)> done);
+  /// One figure of up to `most` partitions of live topics, those of all shards, from `from` on.
+  void partition_values(const PartitionCursor& from, std::size_t most, PartitionFigure figure,
+                        UniqueFunction<void(PartitionPage)> done);
+
   KafkaServer& kafka() { return kafka_; }
   ShardServices& services() { return services_; }
   Shard& shard() { return shard_; }
 
  private:
+  ShardSnapshot snapshot();
+  std::optional<double> partition_value(GroupId group, const PartitionId& id, PartitionFigure figure);
+
   const NodeIdentity identity_;
+  const std::shared_ptr<ProducerBudget> producers_;
+  UniqueFunction<LoopStats()> loop_stats_;
+  std::vector<ShardUnit*> units_;  ///< by shard; others are touched only inside messages to them
   ShardServices services_;
   Shard shard_;
   KafkaServer kafka_;

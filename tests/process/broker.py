@@ -15,7 +15,8 @@ import tempfile
 import time
 import unittest
 
-READY = re.compile(r"sluiced ready kafka=([0-9.]+):([0-9]+) data=(\S+) shards=([0-9]+) io=(uring|threads)\n")
+READY = re.compile(r"sluiced ready kafka=([0-9.]+):([0-9]+) data=(\S+) shards=([0-9]+) io=(uring|threads)"
+                   r"(?: metrics=(127\.0\.0\.1:[0-9]+))?\n")
 START_LIMIT_S = 60
 PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
@@ -108,6 +109,7 @@ class Broker:
             raise AssertionError(f"unexpected ready line: {self.ready_line!r}")
         self.port = int(match[2])
         self.io_name, self.shards_said = match[5], int(match[4])
+        self.metrics_address = match[6]
 
     @property
     def address(self):

@@ -27,7 +27,8 @@ ORDER = [
 ]
 LEVEL = {folder: level for level, folders in enumerate(ORDER) for folder in folders}
 ALONE = {"raft.h": "broker/raft", "asio.hpp": "broker/net", "asio/": "broker/net", "liburing.h": "storage/io",
-         "CLI/": "broker/app", "spdlog/": "broker/app", "toml++/": "broker/app"}
+         "CLI/": "broker/app", "spdlog/": "broker/app", "toml++/": "broker/app",
+         "prometheus/": "broker/app"}
 
 
 def folder_of(path):

@@ -31,6 +31,7 @@ std::map<std::string, std::string> fields(const Settings& s) {
           {"kafka.advertise", s.kafka_advertise},
           {"kafka.max_request_bytes", text(s.kafka_max_request_bytes)},
           {"kafka.max_connections", text(s.kafka_max_connections)},
+          {"metrics.listen", s.metrics_listen},
           {"shards", text(s.shards)},
           {"io_engine", s.io_engine},
           {"log_level", text(static_cast<int>(s.log_level))},
@@ -58,7 +59,7 @@ std::map<std::string, std::string> fields(const Settings& s) {
 const std::map<std::string, std::string>& other_values() {
   static const std::map<std::string, std::string> kOther{
       {"data_dir", "/srv/sluice"}, {"journal_dir", "/nvme"}, {"kafka.listen", "[::1]:0"}, {"kafka.advertise", "broker.example:19092"},
-      {"kafka.max_request_bytes", "65536"}, {"kafka.max_connections", "7"}, {"shards", "256"}, {"io_engine", "threads"},
+      {"kafka.max_request_bytes", "65536"}, {"kafka.max_connections", "7"}, {"metrics.listen", "[::1]:9100"}, {"shards", "256"}, {"io_engine", "threads"},
       {"log_level", "4"}, {"topics.auto_create", "false"}, {"topics.default_partitions", "12"}, {"topics.max_partitions", "13"},
       {"journal.capacity_bytes", "4194304"}, {"journal.file_bytes", "1048576"}, {"journal.sync", "fdatasync"},
       {"journal.direct", "false"}, {"memory.budget_bytes", "1"}, {"memory.spill_bytes", "65536"}, {"memory.max_unspilled_bytes", "65537"},
@@ -150,6 +151,9 @@ TEST(SettingsSet, PathsAndAddresses) {
     EXPECT_EQ(refused("kafka.advertise", value), fmt::format("setting kafka.advertise = '{}' is wrong: {}", value, allowed));
   for (const char* value : {"", "broker.example", "broker.example:19092", "[fd00::1]:9092", "10.0.0.1"})
     EXPECT_EQ(refused("kafka.advertise", value), "(taken)") << value;
+  for (const char* value : {"9100", "host:65536", " "})
+    EXPECT_EQ(refused("metrics.listen", value), fmt::format("setting metrics.listen = '{}' is wrong: {}", value, allowed));
+  for (const char* value : {"", "0.0.0.0:9100", "[::1]:0"}) EXPECT_EQ(refused("metrics.listen", value), "(taken)") << value;
 }
 
 TEST(ParseHostPort, GivesBothParts) {
