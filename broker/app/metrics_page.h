@@ -16,7 +16,7 @@ namespace sluice::broker {
 class MetricsPage {
  public:
   static constexpr Nanos kAnswerLimit = std::chrono::seconds(5);
-  static constexpr std::size_t kPartitionsAtOnce = 256;
+  static constexpr std::size_t kPartitionsAtOnce = 64;
 
   MetricsPage(ShardUnit& unit, Clock& clock) : unit_(unit), clock_(clock), start_time_ms_(clock.wall().count()) {}
 

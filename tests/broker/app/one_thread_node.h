@@ -50,6 +50,7 @@ class OneThreadNode {
 
   std::uint32_t shard_count() const { return static_cast<std::uint32_t>(shards_.size()); }
   ShardServices& api(std::uint32_t shard) { return shards_[shard]->unit->services(); }
+  ShardUnit& unit(std::uint32_t shard) { return *shards_[shard]->unit; }
   Shard& shard(std::uint32_t nth) { return shards_[nth]->unit->shard(); }
   Replica& replica(GroupId group) { return *shard(group.value % shard_count()).replica(group); }
   WallTime wall() const { return loop_.wall(); }
