@@ -139,7 +139,7 @@ void HttpSession::write_next_piece() {
 void HttpSession::write_piece(HttpBody::Piece piece) {
   std::size_t size = 0;
   for (const SharedBytes& bytes : piece.bytes) size += bytes.size();
-  if (size == 0 && !piece.last) return write_next_piece();  // a chunk of no bytes would end the body
+  if (size == 0 && !piece.last) return write_next_piece();  // and nothing of it ends here
   std::vector<SharedBytes> out;
   if (size > 0 && chunked_) out.push_back(bytes_of(fmt::format("{:x}\r\n", size)));
   if (size > 0) std::ranges::move(piece.bytes, std::back_inserter(out));
