@@ -1,40 +1,40 @@
 // The load generator: sends Produce requests (v3, acks=all, one batch built beforehand) over one connection with a
-// fixed number in flight, and takes each one's time. The same bytes go to the broker and to the floor.
+// fixed number in flight, round robin over partitions, and takes each one's time. The same bytes go to the broker and
+// to the floor, whose replies carry no more than the correlation id.
 //
-//   bench_produce PORT TOPIC RECORD_BYTES RECORDS_A_BATCH IN_FLIGHT TOTAL_MIB [PARTITIONS]
+//   bench_produce --port P [--topic T] [--partitions N] [--record-bytes N] [--records N] [--in-flight N]
+//                 [--mib N | --seconds N] [--mb-per-s N]
 //
-// Prints one line of JSON: bytes of batches, seconds, MB/s, latency percentiles in microseconds, errors.
-#include <arpa/inet.h>
+// --records: of a batch. --seconds: so long, instead of so many MiB. --mb-per-s: no faster than that (0: as fast as it
+// goes). Prints one line of JSON: bytes of batches, seconds, MB/s, latency percentiles in microseconds, errors.
 #include <fmt/core.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
-#include <cstdlib>
 #include <deque>
+#include <limits>
 #include <string>
+#include <thread>
 #include <vector>
 
-#include "protocol/base/bytes.h"
+#include "bench/kafka_client.h"
 #include "protocol/base/record_batch.h"
 
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 using namespace sluice;
+using namespace sluice::bench;
 
 struct Load {
-  int port;
   std::string topic;
-  std::size_t record_bytes, records, in_flight;
-  std::uint64_t total_bytes;
-  int partitions;
+  std::size_t record_bytes, records, in_flight, partitions;
+  std::uint64_t requests;  ///< as many as that, or
+  double seconds;          ///< so long, if it is not 0
+  double bytes_per_second;
 };
 
+/// Of values that no compression makes smaller.
 std::vector<std::byte> build_batch(const Load& load) {
   BatchBuilder builder({});
   std::vector<std::byte> value(load.record_bytes);
@@ -51,144 +51,130 @@ std::vector<std::byte> build_batch(const Load& load) {
   return builder.build();
 }
 
-void put_string(ByteWriter& out, std::string_view text) {
-  out.be(static_cast<std::int16_t>(text.size()));
-  out.raw(as_bytes(text));
-}
+/// A request, and where its partition stands.
+struct Request {
+  std::vector<std::byte> bytes;
+  std::size_t partition_at = 0;
+};
 
-/// The whole frame; the correlation id is at byte 8.
-std::vector<std::byte> build_frame(const Load& load, ByteSpan batch, int partition) {
-  ByteWriter out;
-  out.be(std::int32_t{0});
-  out.be(std::int16_t{0});  // Produce
-  out.be(std::int16_t{3});
-  out.be(std::int32_t{0});
-  put_string(out, "bench");
+Request build_request(const Load& load, ByteSpan batch) {
+  Request request;
+  ByteWriter out = begin_request(0, 3);
   out.be(std::int16_t{-1});  // no transactional id
   out.be(std::int16_t{-1});  // acks=all
   out.be(std::int32_t{30'000});
   out.be(std::int32_t{1});
   put_string(out, load.topic);
   out.be(std::int32_t{1});
-  out.be(std::int32_t{partition});
+  request.partition_at = out.size();
+  out.be(std::int32_t{0});
   out.be(static_cast<std::int32_t>(batch.size()));
   out.raw(batch);
-  store_be(out.at(0), static_cast<std::int32_t>(out.size() - 4));
-  return out.take();
+  request.bytes = end_request(std::move(out));
+  return request;
 }
 
-int connect_to(int port) {
-  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<std::uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) < 0) {
-    std::perror("connect");
-    std::exit(1);
-  }
-  const int one = 1;
-  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-  return fd;
+/// correlation 4, topics 4, name 2 + n, partitions 4, partition 4, then the error code.
+bool holds_error(ByteSpan reply, const Load& load) {
+  const std::size_t at = 4 + 4 + 2 + load.topic.size() + 4 + 4;
+  return reply.size() > 4 && load_be<std::int16_t>(reply.data() + at) != 0;
 }
 
-void send_all(int fd, ByteSpan bytes) {
-  while (!bytes.empty()) {
-    const ssize_t n = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (n <= 0) {
-      std::perror("send");
-      std::exit(1);
-    }
-    bytes = bytes.subspan(static_cast<std::size_t>(n));
-  }
-}
+struct Outcome {
+  std::uint64_t answered = 0, errors = 0;
+  double seconds = 0;
+  std::vector<double> latencies_us;
+};
 
-/// Reads replies, in order, and tells whether each carries an error.
-class Replies {
+class Generator {
  public:
-  explicit Replies(int fd) : fd_(fd), bytes_(1U << 20) {}
-  bool next(std::size_t topic_bytes) {
-    while (end_ - begin_ < 4 || end_ - begin_ < 4 + size()) fill();
-    const std::size_t size_now = size();
-    // correlation 4, topics 4, name 2 + n, partitions 4, partition 4, then the error code; the floor sends 4 bytes
-    // alone
-    const std::size_t error_at = 4 + 4 + 4 + 2 + topic_bytes + 4 + 4;
-    const bool error = size_now > 4 && load_be<std::int16_t>(bytes_.data() + begin_ + error_at) != 0;
-    begin_ += 4 + size_now;
-    return !error;
+  Generator(Connection& connection, const Load& load, ByteSpan batch)
+      : connection_(connection),
+        replies_(connection, 1U << 20),
+        load_(load),
+        request_(build_request(load, batch)),
+        pause_(load.bytes_per_second > 0 ? static_cast<double>(batch.size()) / load.bytes_per_second : 0) {
+    outcome_.latencies_us.reserve(load.seconds > 0 ? 1U << 20 : load.requests);
+  }
+
+  Outcome run() {
+    begin_ = SteadyClock::now();
+    while (wants_more() || !sent_.empty()) {
+      while (sent_.size() < load_.in_flight && wants_more() && (due() || sent_.empty())) start();
+      if (sent_.size() == load_.in_flight || !wants_more() || replies_.ready()) take();
+    }
+    outcome_.seconds = std::chrono::duration<double>(SteadyClock::now() - begin_).count();
+    return std::move(outcome_);
   }
 
  private:
-  std::size_t size() const { return static_cast<std::size_t>(load_be<std::int32_t>(bytes_.data() + begin_)); }
-  void fill() {
-    if (begin_ > 0) {
-      std::copy(bytes_.begin() + static_cast<std::ptrdiff_t>(begin_),
-                bytes_.begin() + static_cast<std::ptrdiff_t>(end_), bytes_.begin());
-      end_ -= begin_;
-      begin_ = 0;
-    }
-    const ssize_t n = ::recv(fd_, bytes_.data() + end_, bytes_.size() - end_, 0);
-    if (n <= 0) {
-      std::fprintf(stderr, "the server closed the connection\n");
-      std::exit(1);
-    }
-    end_ += static_cast<std::size_t>(n);
+  double elapsed() const { return std::chrono::duration<double>(SteadyClock::now() - begin_).count(); }
+  bool wants_more() const { return load_.seconds > 0 ? elapsed() < load_.seconds : started_ < load_.requests; }
+  /// By the pace that was asked for; with nothing to wait for it sleeps until then.
+  bool due() {
+    if (pause_ == 0) return true;
+    return elapsed() >= static_cast<double>(started_) * pause_;
   }
-  int fd_;
-  std::vector<std::byte> bytes_;
-  std::size_t begin_ = 0, end_ = 0;
+  void start() {
+    if (!due()) std::this_thread::sleep_until(begin_ + to_clock(static_cast<double>(started_) * pause_));
+    store_be(request_.bytes.data() + kCorrelationAt, static_cast<std::int32_t>(started_));
+    store_be(request_.bytes.data() + request_.partition_at, static_cast<std::int32_t>(started_ % load_.partitions));
+    sent_.push_back(SteadyClock::now());
+    connection_.send(request_.bytes);
+    ++started_;
+  }
+  static SteadyClock::duration to_clock(double seconds) {
+    return std::chrono::duration_cast<SteadyClock::duration>(std::chrono::duration<double>(seconds));
+  }
+  void take() {
+    if (holds_error(replies_.next(), load_)) ++outcome_.errors;
+    ++outcome_.answered;
+    outcome_.latencies_us.push_back(
+        std::chrono::duration<double, std::micro>(SteadyClock::now() - sent_.front()).count());
+    sent_.pop_front();
+  }
+
+  Connection& connection_;
+  Frames replies_;
+  const Load& load_;
+  Request request_;
+  const double pause_;  ///< seconds from one request to the next
+  SteadyClock::time_point begin_;
+  std::deque<SteadyClock::time_point> sent_;
+  std::uint64_t started_ = 0;
+  Outcome outcome_;
 };
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 7) {
-    std::fprintf(stderr, "usage: %s PORT TOPIC RECORD_BYTES RECORDS_A_BATCH IN_FLIGHT TOTAL_MIB [PARTITIONS]\n",
-                 argv[0]);
-    return 2;
-  }
-  const auto number = [&](int i) { return std::strtoull(argv[i], nullptr, 10); };
-  const Load load{static_cast<int>(number(1)),
-                  argv[2],
-                  number(3),
-                  number(4),
-                  number(5),
-                  number(6) << 20,
-                  argc > 7 ? static_cast<int>(number(7)) : 1};
+  const Arguments given(
+      argc, argv,
+      "--port P [--topic T] [--partitions N] [--record-bytes N] [--records N] [--in-flight N] "
+      "[--mib N | --seconds N] [--mb-per-s N]",
+      {"port", "topic", "partitions", "record-bytes", "records", "in-flight", "mib", "seconds", "mb-per-s"});
+  Load load{.topic = given.text("topic", "bench"),
+            .record_bytes = given.number("record-bytes", 1024),
+            .records = std::max<std::uint64_t>(given.number("records", 1), 1),
+            .in_flight = std::max<std::uint64_t>(given.number("in-flight", 1), 1),
+            .partitions = std::max<std::uint64_t>(given.number("partitions", 1), 1),
+            .requests = 0,
+            .seconds = static_cast<double>(given.number("seconds", 0)),
+            .bytes_per_second = static_cast<double>(given.number("mb-per-s", 0)) * 1e6};
   const std::vector<std::byte> batch = build_batch(load);
-  std::vector<std::vector<std::byte>> frames;
-  for (int partition = 0; partition < load.partitions; ++partition)
-    frames.push_back(build_frame(load, batch, partition));
-  const int fd = connect_to(load.port);
-  Replies replies(fd);
-  const std::uint64_t requests = std::max<std::uint64_t>(1, load.total_bytes / batch.size());
-  std::vector<double> latencies_us;
-  latencies_us.reserve(requests);
-  std::deque<SteadyClock::time_point> sent;
-  std::uint64_t started = 0, errors = 0;
-  const auto begin = SteadyClock::now();
-  for (std::uint64_t answered = 0; answered < requests; ++answered) {
-    while (started < requests && sent.size() < load.in_flight) {
-      auto& frame = frames[started % frames.size()];
-      store_be(frame.data() + 8, static_cast<std::int32_t>(started));
-      sent.push_back(SteadyClock::now());
-      send_all(fd, frame);
-      ++started;
-    }
-    if (!replies.next(load.topic.size())) ++errors;
-    latencies_us.push_back(std::chrono::duration<double, std::micro>(SteadyClock::now() - sent.front()).count());
-    sent.pop_front();
-  }
-  const double seconds = std::chrono::duration<double>(SteadyClock::now() - begin).count();
-  ::close(fd);
-  std::sort(latencies_us.begin(), latencies_us.end());
+  load.requests = std::max<std::uint64_t>(1, (given.number("mib", 1) << 20) / batch.size());
+  Connection connection(given.number("port", 0));
+  Outcome outcome = Generator(connection, load, batch).run();
+
+  std::vector<double>& latencies = outcome.latencies_us;
+  std::ranges::sort(latencies);
   const auto at = [&](double q) {
-    return latencies_us[static_cast<std::size_t>(q * static_cast<double>(latencies_us.size() - 1))];
+    return latencies[static_cast<std::size_t>(q * static_cast<double>(latencies.size() - 1))];
   };
-  const double bytes = static_cast<double>(requests) * static_cast<double>(batch.size());
+  const double bytes = static_cast<double>(outcome.answered) * static_cast<double>(batch.size());
   fmt::print(
       "{{\"bytes\": {:.0f}, \"seconds\": {:.4f}, \"mb_per_s\": {:.1f}, \"p50_us\": {:.1f}, \"p99_us\": {:.1f}, "
       "\"max_us\": {:.1f}, \"errors\": {}}}\n",
-      bytes, seconds, bytes / seconds / 1e6, at(0.5), at(0.99), latencies_us.back(), errors);
-  return errors == 0 ? 0 : 1;
+      bytes, outcome.seconds, bytes / outcome.seconds / 1e6, at(0.5), at(0.99), latencies.back(), outcome.errors);
+  return outcome.errors == 0 ? 0 : 1;
 }

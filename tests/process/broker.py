@@ -18,6 +18,7 @@ import unittest
 READY = re.compile(r"sluiced ready kafka=([0-9.]+):([0-9]+) data=(\S+) shards=([0-9]+) io=(uring|threads)"
                    r"(?: metrics=(127\.0\.0\.1:[0-9]+))?\n")
 START_LIMIT_S = 60
+TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 
@@ -55,14 +56,29 @@ def run_to_end(*arguments, limit_s=20, cwd=None):
     return done.returncode, done.stdout, done.stderr
 
 
+def spawn(command, log, cpus=None):
+    """Starts a server that says on stdout when it is ready; on these `cpus` alone if they are given."""
+    def prepare():
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # should who started it be killed, it ends too
+        if cpus:
+            os.sched_setaffinity(0, cpus)
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, preexec_fn=prepare)
+
+
+def cpu_seconds(pid):
+    """User and system time of all threads of a process."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS_A_SECOND
+
+
 class Broker:
     """One data directory and the process that serves it. Keeps its port over restarts."""
 
-    def __init__(self, directory, *flags, shards=2, io_engine="auto", settings=None):
+    def __init__(self, directory, *flags, shards=2, io_engine="auto", settings=None, cpus=None):
         self.directory = pathlib.Path(directory)
         self.data = self.directory / "data"
         self.log_path = self.directory / "stderr"
-        self.flags, self.shards, self.io_engine = flags, shards, io_engine
+        self.flags, self.shards, self.io_engine, self.cpus = flags, shards, io_engine, cpus
         self.settings = SMALL | (settings or {})
         self.port = 0
         self.process = None
@@ -86,9 +102,7 @@ class Broker:
     def launch(self):
         assert self.process is None, "it runs already"
         with open(self.log_path, "ab") as log:
-            # Should the tests be killed, their brokers end with them.
-            self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
-                                            preexec_fn=lambda: _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL))
+            self.process = spawn(self.command(), log, self.cpus)
 
     def await_ready(self):
         line, deadline = b"", time.monotonic() + START_LIMIT_S
@@ -162,6 +176,9 @@ class Broker:
 
     def log_lines(self, *words):
         return [line for line in self.log().splitlines() if all(word in line for word in words)]
+
+    def cpu_seconds(self):
+        return cpu_seconds(self.process.pid)
 
     def rss_bytes(self):
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
