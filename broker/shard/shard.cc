@@ -10,6 +10,9 @@ namespace sluice::broker {
 namespace {
 
 constexpr Nanos kPressureEvery = std::chrono::milliseconds(20);
+/// Quiet time after which the journal's last flush is marked as durable: more than a client takes to send the next
+/// record.
+constexpr Nanos kIdleMarkAfter = std::chrono::milliseconds(10);
 constexpr Nanos kHousekeepingEvery = std::chrono::seconds(1);
 constexpr Nanos kClocksMayPart = std::chrono::minutes(10);
 
@@ -126,7 +129,22 @@ bool Shard::turn() {
 
 void Shard::journal_durable(std::uint64_t sequence) {
   durable_ = sequence;
+  durable_at_ = seams_.clock.steady();
+  arm_idle_mark();
   seams_.wake();
+}
+
+/// One timer at a time, however much becomes durable meanwhile.
+void Shard::arm_idle_mark() {
+  if (std::exchange(idle_mark_armed_, true)) return;
+  seams_.clock.call_at(durable_at_ + kIdleMarkAfter, [this, alive = std::weak_ptr(alive_)] {
+    if (alive.expired() || dead_) return;
+    idle_mark_armed_ = false;
+    if (!journal_->clean()) return;  // what is under way arms it again
+    if (seams_.clock.steady() < durable_at_ + kIdleMarkAfter) return arm_idle_mark();
+    journal_->mark_idle();
+    seams_.wake();
+  });
 }
 
 void Shard::journal_failed(const Error& error) { fatal(error); }

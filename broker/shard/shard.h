@@ -104,6 +104,7 @@ class Shard final : public storage::JournalObserver {
   void report_unknown(const std::vector<storage::DirEntry>& entries, Replica& replica);
   bool tick_due();
   void arm_tick_timer();
+  void arm_idle_mark();
   void relieve_pressure();
   void arm_housekeeping();
   void housekeep();
@@ -122,6 +123,8 @@ class Shard final : public storage::JournalObserver {
   std::unique_ptr<Checkpointer> checkpointer_;
   std::unique_ptr<Checkpointer> finished_checkpointer_;  ///< destroyed in the next turn, not inside its own callback
   std::optional<std::uint64_t> durable_;                 ///< news of the journal for the next step of the turn
+  SteadyTime durable_at_{0};                             ///< when the last of it came
+  bool idle_mark_armed_ = false;
   std::size_t first_in_turn_ = 0;
   Clock::TimerId tick_timer_ = 0;
   SteadyTime tick_at_{0};

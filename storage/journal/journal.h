@@ -154,6 +154,9 @@ class Journal {
   Result<std::uint64_t> append_vote(const JournalVote& vote);
   /// Starts a write of what was appended, if fewer than `flushes_in_flight` are under way.
   void flush();
+  /// Everything is durable and no more is coming soon: writes one marker flush, whose `synced_through` says so. Until
+  /// then a rotten last flush looks like a torn one. Does nothing where that is not so, or was said already.
+  void mark_idle();
   /// The disk had no room for a flush: appending is refused (no_space) until retry_refused() finds some. Its records
   /// are not durable before; nothing is lost.
   bool write_refused() const;

@@ -22,7 +22,7 @@ JournalWriter::JournalWriter(const JournalOptions& options, JournalFiles& files,
 void JournalWriter::begin(std::uint64_t sequence) {
   last_sequence_ = durable_sequence_ = sequence;
   // A first flush proves that this file was in use: a header that rots later is not taken for one never written.
-  write_marker();
+  mark_idle();
 }
 
 Result<void> JournalWriter::make_room(std::size_t payload_bytes) {
@@ -262,13 +262,12 @@ void JournalWriter::completed(const FlushPtr& flush) {
     index_.durable(reported);
     observer_.journal_durable(reported);
   }
-  const bool idle = in_flight_.empty() && sealed_.empty() && !filling_;
-  if (!broken_ && idle && !last_was_marker_) write_marker();
 }
 
 /// Goes into the current file always: a data flush leaves it a block.
-void JournalWriter::write_marker() {
-  if (!files_.current()->ready) return;
+void JournalWriter::mark_idle() {
+  const bool idle = in_flight_.empty() && sealed_.empty() && !filling_;
+  if (broken_ || !idle || last_was_marker_ || !files_.current()->ready) return;
   auto region = buffers_.acquire(kJournalBlock, options_.flush_bytes);
   if (!region) return;  // the next flush will say the same
   filling_ = std::make_shared<Flush>();

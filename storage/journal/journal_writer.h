@@ -6,7 +6,8 @@
 //
 // Invariants: flushes lie in their files in the order of their sequences; nothing is reported before it and all
 // before it are on stable storage; a sync counts only for a write completed before it was started; after a failure
-// nothing is reported any more. When the last flush becomes durable and nothing waits, one marker flush says so.
+// nothing is reported any more. A marker flush says that all before it is durable; asked for, since who waits for a
+// reply before the next record would pay for one a record.
 // Thread safety: one shard's thread. Owner: Journal.
 #pragma once
 
@@ -37,6 +38,7 @@ class JournalWriter {
   Result<Journal::Appended> append_entry(const JournalEntry& entry, const SharedBytes& payload);
   Result<std::uint64_t> append_vote(const JournalVote& vote);
   void flush();
+  void mark_idle();
   /// A prepared file became ready, or failed for good.
   void file_ready() { pump(); }
   void file_failed(const Error& error) { failed(error); }
@@ -98,7 +100,6 @@ class JournalWriter {
   void write_then_sync(const FlushPtr& flush);
   void write_failed(const FlushPtr& flush, const Error& error, bool synced);
   void completed(const FlushPtr& flush);
-  void write_marker();
   void failed(const Error& error);
   std::size_t span_of(const Flush& flush) const { return flush_span(flush.payload_bytes()); }
 

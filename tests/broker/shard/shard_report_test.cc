@@ -54,5 +54,18 @@ TEST(ShardReport, WhatIsReplayedIsNotAppended) {
   EXPECT_EQ(m.shard().report().counters.appended_batches, 0U);
 }
 
+/// Who waits for each reply would pay for a write more a record.
+TEST(ShardReport, TheJournalMarksItsEndOnceWhenItFallsQuiet) {
+  ShardMachine m;
+  ASSERT_TRUE(m.start());
+  m.create();
+  m.run();
+  const std::uint64_t before = m.shard().report().journal.flushes;
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(m.produce("x"));
+  EXPECT_EQ(m.shard().report().journal.flushes - before, 10U);
+  m.run(std::chrono::seconds(1));
+  EXPECT_EQ(m.shard().report().journal.flushes - before, 11U);
+}
+
 }  // namespace
 }  // namespace sluice::broker

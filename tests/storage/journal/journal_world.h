@@ -138,6 +138,7 @@ class JournalWorld : public JournalObserver {
     EXPECT_FALSE(failure.has_value());
     durable = sequence;
     if (on_durable) on_durable(sequence);
+    if (journal->clean()) journal->mark_idle();  // as if a shard fell idle with each last flush
   }
   void journal_failed(const Error& error) override {
     EXPECT_FALSE(failure.has_value()) << "reported twice";
