@@ -7,7 +7,6 @@ import bench_servers as servers
 from bench_figures import Figure, Table
 
 COLD_MIB = 1024
-LOAD = {"record_bytes": 1024, "records": 64, "in_flight": 48}  # 3 MiB: two writes of the floor, and one to come
 
 
 def run(options):
@@ -28,8 +27,8 @@ def run(options):
                     server = servers.Broker(directory, options.journal_mib)
                     server.topic("bench")
                     io = server.io_name
-                cold = servers.measured(server, directory, mib=COLD_MIB, **LOAD)
-                warm = servers.measured(server, directory, mib=mib, **LOAD)
+                cold = servers.measured(server, directory, mib=COLD_MIB, **servers.BULK)
+                warm = servers.measured(server, directory, mib=mib, **servers.BULK)
                 server.stop()
             runs[name] = (cold, warm)
             seen[name].append(warm)
@@ -37,7 +36,7 @@ def run(options):
             cold.add(runs["floor"][0][figure], runs["broker"][0][figure])
             warm.add(runs["floor"][1][figure], runs["broker"][1][figure])
     table = Table("produce", "1 KiB records in 64 KiB batches, acks=all", [
-        f"{mib} MiB of batches after {COLD_MIB} MiB to warm up, journal {options.journal_mib} MiB, 48 requests in flight.",
+        f"{mib} MiB of batches after {COLD_MIB} MiB to warm up, journal {options.journal_mib} MiB, {servers.BULK['in_flight']} requests in flight.",
         f"Servers on one core, the load generator on another. Every journal write is synced (O_DIRECT, dsync); engine {io}.",
     ], [cpu, rate, cold_cpu, cold_rate])
     table.notes += [servers.what_limits(name, runs) for name, runs in seen.items()]

@@ -23,6 +23,8 @@ import broker as process  # noqa: E402
 import clients  # noqa: E402
 
 SERVER_CORE, LOAD_CORE = bench_machine.cores()
+# Full rate: 1 KiB records in 64 KiB batches, 3 MiB in flight: two writes of the floor, and one to come.
+BULK = {"record_bytes": 1024, "records": 64, "in_flight": 48}
 
 
 class Scratch:
