@@ -13,16 +13,42 @@ void ConnectionMemory::wait(Party& party, std::size_t bytes) {
   place_.emplace(&party, waiting_.insert(waiting_.end(), {&party, bytes}));
 }
 
-void ConnectionMemory::changed(const Held& before, const Held& now) {
+void ConnectionMemory::wake_if_anybody_waits() {
+  if (!waiting_.empty() && wake_soon_) wake_soon_();
+}
+
+void ConnectionMemory::holds(Party& party, const Held& now) {
+  const Held before = std::exchange(party.held_, now);
   held_.request_bytes += now.request_bytes - before.request_bytes;
   held_.reply_bytes += now.reply_bytes - before.reply_bytes;
   held_.fetches += now.fetches - before.fetches;
-  const bool freed = now.request_bytes < before.request_bytes || now.reply_bytes < before.reply_bytes;
-  if (freed && !waiting_.empty()) wake_soon_();
+  if (now.request_bytes < before.request_bytes || now.reply_bytes < before.reply_bytes) wake_if_anybody_waits();
+}
+
+ConnectionMemory::Charge ConnectionMemory::charge(Party& party, std::size_t bytes) {
+  Charge charge;
+  charge.memory_ = shared_from_this();
+  charge.bytes_ = bytes;
+  held_.request_bytes += bytes;
+  if (favoured_ == &party) {
+    favoured_ = nullptr;
+    favoured_charge_ = bytes;
+    charge.favoured_ = true;
+  }
+  return charge;
+}
+
+void ConnectionMemory::ended(std::size_t bytes, bool favoured) {
+  held_.request_bytes -= bytes;
+  if (favoured) favoured_charge_ = 0;
+  wake_if_anybody_waits();
 }
 
 void ConnectionMemory::leave(Party& party) {
-  if (std::exchange(favoured_, favoured_ == &party ? nullptr : favoured_) == &party && !waiting_.empty()) wake_soon_();
+  if (favoured_ == &party) {
+    favoured_ = nullptr;
+    wake_if_anybody_waits();
+  }
   if (place_.empty()) return;
   const auto found = place_.find(&party);
   if (found == place_.end()) return;
@@ -30,15 +56,27 @@ void ConnectionMemory::leave(Party& party) {
   place_.erase(found);
 }
 
-bool ConnectionMemory::may_grow(Party& party, std::size_t bytes) {
-  if (bytes <= kFreeBuffer || held_.request_bytes + bytes <= max_requests_) return true;
-  if (favoured_ == nullptr) favoured_ = &party;
-  if (favoured_ == &party) return true;
+std::size_t ConnectionMemory::usual_bytes() const {
+  return held_.request_bytes - favoured_charge_ - (favoured_ != nullptr ? favoured_->held_.request_bytes : 0);
+}
+
+bool ConnectionMemory::fits(std::size_t bytes, std::size_t others) const {
+  return others + bytes <= (bytes <= kSmallBuffer ? max_requests_ : max_requests_ - max_requests_ / 4);
+}
+
+bool ConnectionMemory::may_grow(Party& party, std::size_t bytes, bool idle) {
+  if ((idle && bytes <= kLeastBuffer) || favoured_ == &party) return true;
+  const std::size_t others = usual_bytes();
+  if (fits(bytes, others)) return true;
+  if (favour_is_free() && others <= max_requests_) {
+    favoured_ = &party;
+    return true;
+  }
   wait(party, bytes);
   return false;
 }
 
-bool ConnectionMemory::may_fetch(Party& party) {
+bool ConnectionMemory::may_answer(Party& party) {
   if (held_.reply_bytes < max_replies_) return true;
   wait(party, 0);
   return false;
@@ -46,16 +84,18 @@ bool ConnectionMemory::may_fetch(Party& party) {
 
 void ConnectionMemory::wake() {
   std::vector<Party*> ready;
-  std::size_t requests = held_.request_bytes;
+  std::size_t others = usual_bytes();
   for (auto next = waiting_.begin(); next != waiting_.end();) {
     const auto here = next++;
-    bool fits = here->bytes == 0 ? held_.reply_bytes < max_replies_ : requests + here->bytes <= max_requests_;
-    if (fits) requests += here->bytes;
-    if (!fits && here->bytes > 0 && favoured_ == nullptr) {
+    bool goes_on = here->bytes == 0 ? held_.reply_bytes < max_replies_ : fits(here->bytes, others);
+    if (goes_on) {
+      others += here->bytes;
+    } else if (here->bytes > 0 && favour_is_free() && others <= max_requests_) {
       favoured_ = here->party;
-      fits = true;
+      others -= std::min(others, favoured_->held_.request_bytes);
+      goes_on = true;
     }
-    if (!fits) continue;
+    if (!goes_on) continue;
     ready.push_back(here->party);
     place_.erase(here->party);
     waiting_.erase(here);

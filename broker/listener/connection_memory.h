@@ -1,20 +1,24 @@
-// What a shard's Kafka connections hold in memory together, against two bounds: requests (receive buffers, and frames
-// until they are answered) and replies that clients have not taken. Past a bound what would grow waits:
+// What a shard's Kafka connections hold in memory together, against two bounds: requests (receive buffers, and requests
+// from when they are whole until nothing of them is kept, whether their connection still is or not) and replies that
+// clients have not taken. Past a bound what would grow waits, first come first served, until memory is freed:
 //
-//   - a receive buffer of up to kFreeBuffer bytes is never refused, so that small requests pass whatever others do;
-//   - a larger one waits its turn, first come first served, until memory is freed. Half received frames may be all that
-//   holds
-//     memory, so that one connection at a time is favoured: it may go over the bound until its frame is whole, by one
-//     request at most;
-//   - fetches are not started while untaken replies fill their bound.
+//   - a connection without a request under way gets its least receive buffer always;
+//   - a small buffer waits at the bound, a larger one at three quarters of it, so that large requests leave room for
+//     small ones;
+//   - half received requests may be all that holds memory, so that one connection at a time is favoured while the
+//   others
+//     are within the bound: it may go over it by one request, until that is whole and over;
+//   - requests whose replies may be large are not started while untaken replies fill their bound.
 //
 // A fetch may bring back a share of the replies' bound that shrinks with the number of fetches.
-// Invariants: the sums are those of what connections told; a connection waits in one place of the queue at most.
-// Thread safety: the shard's thread. Owner: KafkaServer; sessions share it.
+// Invariants: the sums are those of what connections told and of all Charges; a connection waits in one place of the
+// queue at most; requests hold no more than their bound, and one request over it. Least buffers come on top.
+// Thread safety: the shard's thread. Owner: KafkaServer; sessions and requests share it.
 #pragma once
 
 #include <cstddef>
 #include <list>
+#include <memory>
 #include <unordered_map>
 #include <utility>
 
@@ -22,10 +26,16 @@
 
 namespace sluice::broker {
 
-class ConnectionMemory {
+class ConnectionMemory : public std::enable_shared_from_this<ConnectionMemory> {
  public:
-  static constexpr std::size_t kFreeBuffer = 16U << 10;
+  static constexpr std::size_t kLeastBuffer = 1U << 10;   ///< of an idle connection
+  static constexpr std::size_t kSmallBuffer = 16U << 10;  ///< what small requests need at most
   static constexpr std::size_t kLeastFetch = 64U << 10;
+
+  /// What one connection holds, but for its requests under way.
+  struct Held {
+    std::size_t request_bytes = 0, reply_bytes = 0, fetches = 0;
+  };
 
   /// A connection. Told, never inside a call of its own, that it may try again.
   class Party {
@@ -34,29 +44,58 @@ class ConnectionMemory {
 
    protected:
     ~Party() = default;
+
+   private:
+    friend class ConnectionMemory;
+    Held held_;
+  };
+
+  /// A request under way: counted until this is destroyed.
+  class Charge {
+   public:
+    Charge() = default;
+    Charge(Charge&& other) noexcept { *this = std::move(other); }
+    Charge& operator=(Charge&& other) noexcept {
+      std::swap(memory_, other.memory_);
+      std::swap(bytes_, other.bytes_);
+      std::swap(favoured_, other.favoured_);
+      return *this;
+    }
+    ~Charge() {
+      if (memory_) memory_->ended(bytes_, favoured_);
+    }
+
+   private:
+    friend class ConnectionMemory;
+    std::shared_ptr<ConnectionMemory> memory_;
+    std::size_t bytes_ = 0;
+    bool favoured_ = false;
   };
 
   /// `wake_soon`: have wake() called, but not from here; asked for when memory is freed and somebody waits.
   ConnectionMemory(std::size_t max_requests, std::size_t max_replies, UniqueFunction<void()> wake_soon)
       : max_requests_(max_requests), max_replies_(max_replies), wake_soon_(std::move(wake_soon)) {}
 
-  /// What one connection holds.
-  struct Held {
-    std::size_t request_bytes = 0, reply_bytes = 0, fetches = 0;
-  };
-  void changed(const Held& before, const Held& now);
+  /// What `party` holds now; its least buffer is not counted.
+  void holds(Party& party, const Held& now);
+  /// A request of `party` begins, of so many bytes.
+  Charge charge(Party& party, std::size_t bytes);
 
-  /// Whether `party` may get a receive buffer of `bytes`; otherwise it waits in the queue until memory_freed() or
-  /// leave().
-  bool may_grow(Party& party, std::size_t bytes);
-  /// Whether `party` may start a fetch; otherwise it waits in the same way.
-  bool may_fetch(Party& party);
-  /// It waits no more and is not favoured any more: its frame is whole, or it goes.
+  /// Whether `party` may have `bytes` more, for a receive buffer or for a request that takes more memory than its
+  /// bytes; otherwise it waits in the queue until memory_freed() or leave(). `idle`: it has no request under way.
+  bool may_grow(Party& party, std::size_t bytes, bool idle);
+  /// Whether `party` may start a request with a large reply; otherwise it waits in the same way.
+  bool may_answer(Party& party);
+  /// It goes: it waits no more, and is not favoured any more.
   void leave(Party& party);
 
   /// Tells those who may go on.
   void wake();
+  /// Nobody is told any more: whoever called wake() is gone.
+  void end() { wake_soon_ = nullptr; }
   bool anybody_waits() const { return !waiting_.empty(); }
+  /// Requests fill their bound: whoever has one under way is to wait for its end before it starts another.
+  bool full() const { return usual_bytes() >= max_requests_; }
 
   /// What one fetch may bring back now.
   std::size_t fetch_bytes() const;
@@ -65,16 +104,23 @@ class ConnectionMemory {
  private:
   struct Waiting {
     Party* party;
-    std::size_t bytes;  ///< of a receive buffer; 0: to start a fetch
+    std::size_t bytes;  ///< 0: to start a request with a large reply
   };
   void wait(Party& party, std::size_t bytes);
+  void wake_if_anybody_waits();
+  void ended(std::size_t bytes, bool favoured);
+  /// What all but the favoured one hold.
+  std::size_t usual_bytes() const;
+  bool fits(std::size_t bytes, std::size_t others) const;
+  bool favour_is_free() const { return favoured_ == nullptr && favoured_charge_ == 0; }
 
   const std::size_t max_requests_, max_replies_;
   UniqueFunction<void()> wake_soon_;
   Held held_;
   std::list<Waiting> waiting_;
   std::unordered_map<Party*, std::list<Waiting>::iterator> place_;
-  Party* favoured_ = nullptr;  ///< may grow over the bound
+  Party* favoured_ = nullptr;        ///< its request is not whole yet
+  std::size_t favoured_charge_ = 0;  ///< of its request, which is
 };
 
 }  // namespace sluice::broker

@@ -50,12 +50,13 @@ struct CallContext {
 class KafkaCall {
  public:
   KafkaCall(std::weak_ptr<ReplySink> sink, std::uint64_t sequence, std::shared_ptr<const CallContext> context,
-            SharedBytes frame, const kafka::Request& request)
+            SharedBytes frame, const kafka::Request& request, ConnectionMemory::Charge charge)
       : sink_(std::move(sink)),
         sequence_(sequence),
         context_(std::move(context)),
         frame_(std::move(frame)),
-        request_(request) {}
+        request_(request),
+        charge_(std::move(charge)) {}
 
   BrokerApi& broker() { return context_->broker; }
   const KafkaSettings& settings() const { return context_->settings; }
@@ -112,6 +113,7 @@ class KafkaCall {
   std::shared_ptr<const CallContext> context_;
   SharedBytes frame_;
   kafka::Request request_;
+  ConnectionMemory::Charge charge_;  ///< until the frame is gone
 };
 
 using CallPtr = std::unique_ptr<KafkaCall>;

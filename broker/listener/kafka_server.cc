@@ -17,6 +17,7 @@ KafkaServer::KafkaServer(BrokerApi& broker, Clock& clock, Random& random, KafkaS
 KafkaServer::~KafkaServer() {
   drained_ = nullptr;
   listeners_.clear();
+  memory_->end();  // requests under way may outlive this
   for (const auto& session : snapshot()) session->close();
   clock_.cancel(sweep_timer_);
   clock_.cancel(wake_timer_);

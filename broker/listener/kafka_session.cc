@@ -23,9 +23,20 @@ std::string name_of(ByteSpan frame) {
   return reader.failed() ? "unknown API" : call_name(kafka::ApiKey{api}, version);
 }
 
-bool is_fetch(const SharedBytes& frame) {
-  return frame.size() >= sizeof(std::int16_t) &&
-         load_be<std::int16_t>(frame.data()) == static_cast<std::int16_t>(kafka::ApiKey::fetch);
+/// What a request takes in memory once it is taken apart: batches stay in the frame, lists of names and numbers grow.
+constexpr std::size_t kListsGrow = 8;
+
+/// The API as the frame says, whether it is served or not.
+kafka::ApiKey api_of(const SharedBytes& frame) {
+  return kafka::ApiKey{frame.size() < sizeof(std::int16_t) ? std::int16_t{-1} : load_be<std::int16_t>(frame.data())};
+}
+bool is_fetch(const SharedBytes& frame) { return api_of(frame) == kafka::ApiKey::fetch; }
+bool reply_is_small(kafka::ApiKey api) {
+  return api == kafka::ApiKey::produce || api == kafka::ApiKey::api_versions ||
+         api == kafka::ApiKey::init_producer_id || api == kafka::ApiKey::find_coordinator;
+}
+std::size_t cost_of(kafka::ApiKey api, std::size_t frame_bytes) {
+  return api == kafka::ApiKey::produce ? frame_bytes : kListsGrow * frame_bytes;
 }
 
 }  // namespace
@@ -56,7 +67,7 @@ void KafkaSession::close() {
   if (std::exchange(closed_, true)) return;
   stream_->close();
   context_->memory->leave(*this);
-  context_->memory->changed(std::exchange(told_, {}), {});
+  context_->memory->holds(*this, {});
   context_->fetch_sessions->disconnect(context_->connection, clock_.steady());
   auto on_closed = std::exchange(on_closed_, nullptr);
   if (on_closed) on_closed(*this);
@@ -129,29 +140,32 @@ bool KafkaSession::next_frame() {
     refuse("unknown API: " + frame.error().message);
     return false;
   }
-  if (*frame) {
-    frame_since_.reset();
-    context_->memory->leave(*this);
-  }
+  if (*frame) frame_since_.reset();
   waiting_ = std::move(*frame);
   return waiting_.has_value();
 }
 
 bool KafkaSession::may_start(const SharedBytes& frame) {
-  if (is_fetch(frame) && fetches_in_progress_ == 0 && !context_->memory->may_fetch(*this)) return false;
-  if (slots_.empty() && output_bytes_ == 0) return true;
-  if (slots_.size() >= settings_.max_requests_in_progress || output_bytes_ >= settings_.max_output_bytes) return false;
-  if (bytes_in_progress_ > 0 && bytes_in_progress_ + frame.size() > settings_.max_bytes_in_progress) return false;
-  return fetches_in_progress_ == 0 || !is_fetch(frame);
+  // What this connection has under way comes first: its end brings us here again.
+  if (!slots_.empty() || output_bytes_ > 0) {
+    if (slots_.size() >= settings_.max_requests_in_progress || output_bytes_ >= settings_.max_output_bytes)
+      return false;
+    if (bytes_in_progress_ > 0 && bytes_in_progress_ + frame.size() > settings_.max_bytes_in_progress) return false;
+    if (fetches_in_progress_ > 0 && is_fetch(frame)) return false;
+    if (!slots_.empty() && context_->memory->full()) return false;
+  }
+  const kafka::ApiKey api = api_of(frame);
+  if (!reply_is_small(api) && !context_->memory->may_answer(*this)) return false;
+  const std::size_t more = cost_of(api, frame.size()) - frame.size();
+  return more <= ConnectionMemory::kSmallBuffer || context_->memory->may_grow(*this, more, false);
 }
 
 /// Tells the memory of all connections what this one holds.
 void KafkaSession::account() {
   if (closed_) return;
   const std::size_t waiting = waiting_ ? waiting_->size() : 0;
-  const ConnectionMemory::Held now{frames_.capacity() + bytes_in_progress_ + waiting, output_bytes_,
-                                   fetches_in_progress_};
-  context_->memory->changed(std::exchange(told_, now), now);
+  const std::size_t buffer = frames_.capacity() - std::min(frames_.capacity(), ConnectionMemory::kLeastBuffer);
+  context_->memory->holds(*this, {buffer + waiting, output_bytes_, fetches_in_progress_});
 }
 
 void KafkaSession::memory_freed() {
@@ -171,7 +185,9 @@ void KafkaSession::start_request(SharedBytes frame) {
   slot.fetch = header.api_key == kafka::ApiKey::fetch;
   bytes_in_progress_ += slot.request_bytes;
   fetches_in_progress_ += slot.fetch ? 1 : 0;
-  auto call = std::make_unique<KafkaCall>(weak_from_this(), sequence, context_, std::move(frame), *request);
+  auto charge = context_->memory->charge(*this, cost_of(header.api_key, frame.size()));
+  auto call =
+      std::make_unique<KafkaCall>(weak_from_this(), sequence, context_, std::move(frame), *request, std::move(charge));
   const Handler handler = find_handler(header.api_key, header.api_version);
   if (!handler) return call->refuse("this API and version is not served here");
   handler(std::move(call));
@@ -227,8 +243,8 @@ void KafkaSession::on_written(const Result<void>& outcome) {
 
 void KafkaSession::read() {
   if (reading_) return;
-  const std::size_t wanted = frames_.next_capacity();
-  if (wanted > frames_.capacity() && !context_->memory->may_grow(*this, wanted)) {
+  const std::size_t fresh = frames_.next_buffer();
+  if (fresh > 0 && !context_->memory->may_grow(*this, fresh, slots_.empty())) {
     frame_since_.reset();  // it is we who make it wait
     return;
   }

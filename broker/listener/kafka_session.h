@@ -89,8 +89,6 @@ class KafkaSession final : public ReplySink,
   std::size_t output_bytes_ = 0;   // of finished replies that are not written
   std::size_t writing_bytes_ = 0;  // of these, what the write under way has
 
-  ConnectionMemory::Held told_;  // to the memory of all connections
-
   bool reading_ = false;
   bool writing_ = false;
   bool advancing_ = false;

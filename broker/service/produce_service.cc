@@ -42,10 +42,12 @@ void ProduceService::produce(ProduceRequest request, UniqueFunction<void(std::ve
   }
   for (std::uint32_t shard = 0; shard < by_shard.size(); ++shard) {
     if (by_shard[shard].empty()) continue;
+    call->under_way += by_shard[shard].size();
     context_.post(ShardId(shard),
                   [items = std::move(by_shard[shard]), call, origin = context_.id](ShardServices& owner) mutable {
                     append_local(owner, std::move(items), [call, origin, &owner](std::vector<Answer> answers) mutable {
                       owner.post(origin, [call, answers = std::move(answers)](ShardServices& asker) mutable {
+                        call->under_way -= answers.size();
                         asker.produce_service().take_answers(call, std::move(answers));
                       });
                     });
@@ -103,14 +105,15 @@ void ProduceService::settle(Call& call, std::size_t nth, const Result<AppendResu
 }
 
 void ProduceService::take_answers(const std::shared_ptr<Call>& call, std::vector<Answer> answers) {
-  if (!call->done) return;  // timed out
   for (Answer& answer : answers) settle(*call, answer.nth, answer.result);
-  if (call->waiting == 0) finish(*call);
+  if (call->waiting == 0 && !call->told) tell(*call);
+  if (call->told && call->under_way == 0) call->done = nullptr;
 }
 
-void ProduceService::finish(Call& call) {
+void ProduceService::tell(Call& call) {
   context_.stats.produce_ns.record(static_cast<std::uint64_t>((context_.clock.steady() - call.began).count()));
-  std::exchange(call.done, nullptr)(std::move(call.results));
+  call.told = true;
+  call.done(std::move(call.results));
 }
 
 void ProduceService::sweep() {
@@ -119,12 +122,12 @@ void ProduceService::sweep() {
   // next sweep after it is answered.
   while (!calls_.empty()) {
     auto call = calls_.front().lock();
-    if (call && call->done && call->deadline > now) return;
+    if (call && !call->told && call->deadline > now) return;
     calls_.pop_front();
-    if (!call || !call->done) continue;
+    if (!call || call->told) continue;
     for (std::size_t nth = 0; nth < call->results.size(); ++nth)
       settle(*call, nth, fail(Errc::timed_out, "the records were not known to be kept in time; retry"));
-    finish(*call);
+    tell(*call);
   }
 }
 

@@ -21,9 +21,13 @@ class ProduceService {
  private:
   struct Call {
     std::vector<ProducePartResult> results;
-    std::size_t waiting = 0;
+    std::size_t waiting = 0;    ///< parts that have no result
+    std::size_t under_way = 0;  ///< parts whose batches their shards still hold
     SteadyTime began{0}, deadline{0};
+    /// Kept until nothing is under way, also when it was called at the deadline: what it holds is what the request
+    /// takes in memory, and has to be counted for as long as the batches stand in a queue.
     UniqueFunction<void(std::vector<ProducePartResult>)> done;
+    bool told = false;  ///< `done` was called
     std::vector<bool> answered;
   };
   struct Item {
@@ -40,7 +44,7 @@ class ProduceService {
   static void append_local(ShardServices& owner, std::vector<Item> items,
                            UniqueFunction<void(std::vector<Answer>)> done);
   void take_answers(const std::shared_ptr<Call>& call, std::vector<Answer> answers);
-  void finish(Call& call);
+  void tell(Call& call);
   static void settle(Call& call, std::size_t nth, const Result<AppendResult>& result);
 
   ServiceContext& context_;

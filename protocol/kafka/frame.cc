@@ -43,7 +43,7 @@ std::size_t FrameReader::renewed_capacity() const {
   return std::max(capacity, kept + kLeastSpace);
 }
 
-std::size_t FrameReader::next_capacity() const { return must_renew() ? renewed_capacity() : capacity_; }
+std::size_t FrameReader::next_buffer() const { return must_renew() ? renewed_capacity() : 0; }
 
 MutableByteSpan FrameReader::prepare() {
   if (must_renew()) renew();

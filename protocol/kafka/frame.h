@@ -32,8 +32,8 @@ class FrameReader {
 
   /// Where to receive the next bytes: never empty. Valid until the next call of any other function.
   MutableByteSpan prepare();
-  /// What capacity() will be after prepare().
-  std::size_t next_capacity() const;
+  /// Size of the new buffer that prepare() will take; 0: it goes on with the one that is there.
+  std::size_t next_buffer() const;
   /// `n` bytes were received into the space that `prepare` gave.
   void commit(std::size_t n);
   /// `prepare`, copy and `commit`, for bytes that are somewhere else already.

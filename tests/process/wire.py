@@ -1,9 +1,10 @@
 """The Kafka protocol by hand, as far as it takes to say something wrong to a broker."""
 import socket
 import struct
+import time
 from typing import NamedTuple
 
-PRODUCE, FETCH, METADATA, API_VERSIONS = 0, 1, 3, 18
+PRODUCE, FETCH, LIST_OFFSETS, METADATA, API_VERSIONS, CREATE_TOPICS, INIT_PRODUCER_ID = 0, 1, 2, 3, 18, 19, 22
 
 
 def string(text):
@@ -21,6 +22,63 @@ def produce_v3(topic, partition, records, acks=-1):
     """A Produce request whose record data is just what is given."""
     return request(PRODUCE, 3, struct.pack(">hhi", -1, acks, 10_000) + struct.pack(">i", 1) + string(topic) +
                    struct.pack(">iii", 1, partition, len(records)) + records)
+
+
+def produced(body):
+    """(error, offset) of the first partition in a reply to produce_v3."""
+    at = 4 + 2 + struct.unpack_from(">h", body, 4)[0] + 4 + 4  # topics, name, partitions, index
+    return struct.unpack_from(">hq", body, at)
+
+
+def init_producer_id():
+    return request(INIT_PRODUCER_ID, 0, struct.pack(">hi", -1, 60_000))
+
+
+def list_offsets_v1(topic, partitions, timestamp):
+    return request(LIST_OFFSETS, 1, struct.pack(">ii", -1, 1) + string(topic) + struct.pack(">i", len(partitions)) +
+                   b"".join(struct.pack(">iq", index, timestamp) for index in partitions))
+
+
+def _crc_table():
+    table = []
+    for byte in range(256):
+        for _ in range(8):
+            byte = byte >> 1 ^ (0x82F63B78 if byte & 1 else 0)
+        table.append(byte)
+    return table
+
+
+_CRC_TABLE = _crc_table()
+
+
+def crc32c(data, crc=0):
+    crc ^= 0xFFFFFFFF
+    for byte in data:
+        crc = crc >> 8 ^ _CRC_TABLE[(crc ^ byte) & 255]
+    return crc ^ 0xFFFFFFFF
+
+
+def varint(number):
+    """Zigzag, as records have it."""
+    number, out = number << 1 ^ number >> 63, b""
+    while number > 127:
+        out, number = out + bytes([number & 127 | 128]), number >> 7
+    return out + bytes([number])
+
+
+def record(value, nth=0):
+    body = b"\0" + varint(0) + varint(nth) + varint(-1) + varint(len(value)) + value + varint(0)
+    return varint(len(body)) + body
+
+
+def record_batch(values, producer=-1, sequence=-1, codec=0, records=None, count=None, time_ms=None):
+    """A batch of these values; or of `records`, whatever they are, which claim to be `count`."""
+    time_ms = int(time.time() * 1000) if time_ms is None else time_ms
+    records = b"".join(record(value, nth) for nth, value in enumerate(values)) if records is None else records
+    count = len(values) if count is None else count
+    checked = struct.pack(">hiqqqhii", codec, count - 1, time_ms, time_ms, producer,
+                          0 if producer >= 0 else -1, sequence, count) + records
+    return struct.pack(">qiibI", 0, len(checked) + 9, 0, 2, crc32c(checked)) + checked
 
 
 class Connection:

@@ -16,57 +16,91 @@ struct Party final : ConnectionMemory::Party {
 
 struct ConnectionMemoryTest : ::testing::Test {
   int wake_asked = 0;
-  ConnectionMemory memory{100 * kKiB, 50 * kKiB, [this] { ++wake_asked; }};
-  Party a, b, c;
+  std::shared_ptr<ConnectionMemory> memory =
+      std::make_shared<ConnectionMemory>(100 * kKiB, 50 * kKiB, [this] { ++wake_asked; });
+  Party others, a, b, c;
 };
 
-TEST_F(ConnectionMemoryTest, SmallBuffersAlwaysPassAndOneLargeOneMayGoOver) {
-  memory.changed({}, {90 * kKiB, 0, 0});
-  EXPECT_TRUE(memory.may_grow(a, ConnectionMemory::kFreeBuffer));
-  EXPECT_TRUE(memory.may_grow(a, 20 * kKiB)) << "nobody is favoured: it is";
-  EXPECT_TRUE(memory.may_grow(a, 40 * kKiB));
-  EXPECT_FALSE(memory.may_grow(b, 20 * kKiB));
-  EXPECT_FALSE(memory.may_grow(c, 20 * kKiB));
-  EXPECT_TRUE(memory.may_grow(c, ConnectionMemory::kFreeBuffer));
-  memory.wake();
-  EXPECT_EQ(b.told + c.told, 0);
-  memory.leave(a);  // its frame is whole
-  EXPECT_EQ(wake_asked, 1);
-  memory.wake();
-  EXPECT_EQ((std::pair{b.told, c.told}), (std::pair{1, 0})) << "the next in the queue is favoured";
-  memory.changed({90 * kKiB, 0, 0}, {70 * kKiB, 0, 0});
-  memory.wake();
-  EXPECT_EQ(c.told, 1) << "there is room for it";
-  EXPECT_FALSE(memory.anybody_waits());
+TEST_F(ConnectionMemoryTest, LargeBuffersLeaveRoomForSmallOnes) {
+  memory->holds(others, {50 * kKiB, 0, 0});
+  EXPECT_TRUE(memory->may_grow(a, 25 * kKiB, true));
+  memory->holds(a, {25 * kKiB, 0, 0});
+  EXPECT_TRUE(memory->may_grow(b, ConnectionMemory::kSmallBuffer, true));
+  EXPECT_TRUE(memory->may_grow(b, 20 * kKiB, true)) << "nobody is favoured: it is";
+  EXPECT_FALSE(memory->may_grow(c, 20 * kKiB, true));
+  EXPECT_TRUE(memory->may_grow(c, ConnectionMemory::kSmallBuffer, false));
+  memory->holds(others, {80 * kKiB, 0, 0});
+  EXPECT_FALSE(memory->may_grow(c, ConnectionMemory::kSmallBuffer, true)) << "small ones are bounded too";
+  EXPECT_FALSE(memory->may_grow(c, ConnectionMemory::kLeastBuffer, false)) << "it has a request under way";
+  EXPECT_TRUE(memory->may_grow(c, ConnectionMemory::kLeastBuffer, true));
 }
 
-TEST_F(ConnectionMemoryTest, FetchesWaitForRepliesToBeTaken) {
-  EXPECT_EQ(memory.fetch_bytes(), ConnectionMemory::kLeastFetch) << "never less than that";
-  memory.changed({}, {0, 50 * kKiB, 0});
-  EXPECT_FALSE(memory.may_fetch(a));
-  memory.changed({0, 50 * kKiB, 0}, {0, 49 * kKiB, 0});
+TEST_F(ConnectionMemoryTest, OneLargeRequestMayGoOverUntilItIsOver) {
+  memory->holds(others, {90 * kKiB, 0, 0});
+  EXPECT_TRUE(memory->may_grow(a, 40 * kKiB, true)) << "nobody is favoured: it is";
+  memory->holds(a, {40 * kKiB, 0, 0});
+  EXPECT_TRUE(memory->may_grow(a, 80 * kKiB, true));
+  memory->holds(a, {80 * kKiB, 0, 0});
+  EXPECT_FALSE(memory->may_grow(b, 20 * kKiB, true));
+  EXPECT_FALSE(memory->may_grow(c, 20 * kKiB, true));
+  {
+    const ConnectionMemory::Charge request = memory->charge(a, 80 * kKiB);
+    memory->holds(a, {});
+    memory->wake();
+    EXPECT_EQ(b.told + c.told, 0) << "it is whole, and not over";
+    memory->leave(a);  // its connection ends; the request goes on
+    memory->wake();
+    EXPECT_EQ(b.told + c.told, 0);
+    wake_asked = 0;
+  }
   EXPECT_EQ(wake_asked, 1);
-  memory.wake();
+  memory->wake();
+  EXPECT_EQ((std::pair{b.told, c.told}), (std::pair{1, 0})) << "the next in the queue is favoured";
+  memory->holds(others, {40 * kKiB, 0, 0});
+  memory->wake();
+  EXPECT_EQ(c.told, 1) << "there is room for it";
+  EXPECT_FALSE(memory->anybody_waits());
+}
+
+TEST_F(ConnectionMemoryTest, NobodyIsFavouredWhileRequestsGoOverTheBound) {
+  memory->holds(others, {60 * kKiB, 0, 0});
+  auto request = std::make_optional(memory->charge(others, 50 * kKiB));
+  EXPECT_FALSE(memory->may_grow(a, 20 * kKiB, true));
+  EXPECT_TRUE(memory->full());
+  request.reset();
+  EXPECT_FALSE(memory->full());
+  memory->wake();
   EXPECT_EQ(a.told, 1);
-  EXPECT_TRUE(memory.may_fetch(a));
+}
+
+TEST_F(ConnectionMemoryTest, LargeRepliesWaitForRepliesToBeTaken) {
+  EXPECT_EQ(memory->fetch_bytes(), ConnectionMemory::kLeastFetch) << "never less than that";
+  memory->holds(others, {0, 50 * kKiB, 0});
+  EXPECT_FALSE(memory->may_answer(a));
+  memory->holds(others, {0, 49 * kKiB, 0});
+  EXPECT_EQ(wake_asked, 1);
+  memory->wake();
+  EXPECT_EQ(a.told, 1);
+  EXPECT_TRUE(memory->may_answer(a));
 }
 
 TEST_F(ConnectionMemoryTest, WhoGoesIsForgotten) {
-  memory.changed({}, {100 * kKiB, 0, 0});
-  EXPECT_TRUE(memory.may_grow(a, 32 * kKiB));
-  EXPECT_FALSE(memory.may_grow(b, 32 * kKiB));
-  memory.leave(b);
-  memory.leave(a);
-  memory.wake();
+  memory->holds(others, {100 * kKiB, 0, 0});
+  EXPECT_TRUE(memory->may_grow(a, 32 * kKiB, true));
+  EXPECT_FALSE(memory->may_grow(b, 32 * kKiB, true));
+  memory->leave(b);
+  memory->leave(a);
+  memory->wake();
   EXPECT_EQ(a.told + b.told, 0);
 }
 
 TEST(ConnectionMemoryShare, AFetchMayBringLessTheMoreThereAre) {
   ConnectionMemory memory(0, 32U << 20, [] {});
+  Party party;
   EXPECT_EQ(memory.fetch_bytes(), 32U << 20);
-  memory.changed({}, {0, 0, 3});
+  memory.holds(party, {0, 0, 3});
   EXPECT_EQ(memory.fetch_bytes(), 8U << 20);
-  memory.changed({}, {0, 16U << 20, 0});
+  memory.holds(party, {0, 16U << 20, 3});
   EXPECT_EQ(memory.fetch_bytes(), 4U << 20);
 }
 
@@ -93,7 +127,7 @@ TEST_F(CrowdedListener, HalfReceivedRequestsStayWithinTheBoundAndOthersAreServed
     slow.back()->send_bytes(half_a_frame(60 * kKiB));
   }
   settle();
-  EXPECT_LE(server_->memory().held().request_bytes, 256 * kKiB + 128 * kKiB + 40 * 17 * kKiB);
+  EXPECT_LE(server_->memory().held().request_bytes, 256 * kKiB + 128 * kKiB);
   EXPECT_TRUE(server_->memory().anybody_waits());
   auto small = connect();
   EXPECT_FALSE(small->ask<kafka::ApiVersionsResponse>(0, kafka::ApiVersionsRequest{}).api_keys.empty());
