@@ -42,6 +42,7 @@ Result<void> Replica::load(const Checkpoint& checkpoint) {
   group_time_ms_ = checkpoint.group_time_ms;
   recovery_.snapshot = checkpoint.snapshot;
   recovery_.first_index = checkpoint.snapshot.last_index.next();
+  recovery_.hard_state = {Term(1), NodeId(0)};  // of the entry that format() stands for; nobody voted in it
   partitions_.reserve(checkpoint.partitions.size());
   for (const CheckpointedPartition& from : checkpoint.partitions) {
     auto state = PartitionState::decode(from.state, context_.producers);
@@ -67,23 +68,31 @@ Result<void> Replica::load(const Checkpoint& checkpoint) {
   return {};
 }
 
-Result<void> Replica::recovered_entry(const storage::JournalEntry& entry, ByteSpan payload, bool keep_payload) {
-  if (entry.index <= applied_) return {};
-  const std::uint64_t nth = entry.index.value - applied_.value - 1;
-  if (nth > entries_.size())
-    return fail(
-        Errc::corrupt,
-        fmt::format("group {}: the journal goes on at index {}, but the checkpoint and the journal before it end "
-                    "at {}: entries between them are missing",
-                    group_.value, entry.index.value, applied_.value + entries_.size()));
+void Replica::recovered_entry(const storage::JournalEntry& entry, ByteSpan payload, bool keep_payload) {
+  const std::uint64_t nth = entry.index > applied_ ? entry.index.value - applied_.value - 1 : 0;
+  if (nth > entries_.size()) {
+    if (!recovered_gap_) recovered_gap_ = entry.index;
+    return;
+  }
+  // It replaced what stood at its place and behind it, some of that perhaps behind the checkpoint.
+  recovered_gap_.reset();
   entries_.resize(nth);
   recovery_.entries.resize(nth);
+  if (entry.index <= applied_) return;
   const auto type = static_cast<EntryType>(entry.type);
   StoredEntry stored{entry.term, type, std::nullopt};
   if (keep_payload || type == EntryType::change) stored.payload = SharedBytes::copy_of(payload);
   recovery_.entries.push_back({entry.term, type, type == EntryType::change ? *stored.payload : SharedBytes{}});
   entries_.push_back(std::move(stored));
-  return {};
+}
+
+Result<void> Replica::recovered() const {
+  // Behind a gap may stand what a newer leader replaced, whose beginning is gone with its file; never what counts.
+  if (!recovered_gap_) return {};
+  return fail(Errc::corrupt,
+              fmt::format("group {}: the journal goes on at index {}, but the checkpoint and the journal before it end "
+                          "at {}: entries between them are missing",
+                          group_.value, recovered_gap_->value, applied_.value + entries_.size()));
 }
 
 void Replica::recovered_vote(const storage::JournalVote& vote) {
@@ -199,15 +208,6 @@ void Replica::stop(const Error& why, bool fatal) {
 
 void Replica::tick() {
   if (!stopped_ && now() >= raft_.next_timeout()) raft_.tick(now());
-}
-
-void Replica::send(RaftMessage message) {
-  // Nodes form groups of one voter: the core has nobody to write to.
-  log_debug("group {}: a message for node {} has no way to leave", group_.value, message.to.value);
-}
-
-void Replica::install_snapshot(const SnapshotMeta& snapshot) {
-  log_error("group {}: was asked for a checkpoint at {} that nobody can send", group_.value, snapshot.last_index.value);
 }
 
 std::unique_ptr<storage::PartitionLog> Replica::make_log(const PartitionId& id, const TopicSettings& settings) const {

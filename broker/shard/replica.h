@@ -49,6 +49,8 @@ struct ReplicaContext {
   UniqueFunction<void(GroupId, const Error&, bool fatal)> failed;
   /// Something waits for the next turn.
   UniqueFunction<void()> wake;
+  /// Takes a message of a group to another node, or loses it; must not call back. None where all groups have one voter.
+  UniqueFunction<void(GroupId, RaftMessage)> send = {};
   ShardCounters counters = {};
 };
 
@@ -90,9 +92,12 @@ class Replica final : private RaftOutput {
   // ---- Start-up ----
   /// Takes a checkpoint's content. Errors: malformed, corrupt.
   Result<void> load(const Checkpoint& checkpoint);
-  /// An entry that the journal holds; those the checkpoint covers are dropped. `keep_payload`: it fits in memory.
-  Result<void> recovered_entry(const storage::JournalEntry& entry, ByteSpan payload, bool keep_payload);
+  /// An entry that the journal holds, in its order; those the checkpoint covers are dropped. `keep_payload`: it fits in
+  /// memory.
+  void recovered_entry(const storage::JournalEntry& entry, ByteSpan payload, bool keep_payload);
   void recovered_vote(const storage::JournalVote& vote);
+  /// That was all. Errors: corrupt (entries are missing behind the checkpoint).
+  Result<void> recovered() const;
   /// The hard state to make durable before start().
   HardState start_state() const;
   Result<void> start();
@@ -123,6 +128,8 @@ class Replica final : private RaftOutput {
   bool stopped() const { return stopped_; }
 
   // ---- Called by the shard ----
+  /// A message of a peer.
+  void receive(RaftMessage message);
   /// Packs waiting requests into entries. `appends_allowed`: false while only control commands may use the journal.
   /// Returns whether it did something.
   bool submit_pending(bool appends_allowed);
@@ -200,6 +207,10 @@ class Replica final : private RaftOutput {
   void role_changed(RaftRole role, Term term, NodeId leader) override;
   void install_snapshot(const SnapshotMeta& snapshot) override;
 
+  struct Outgoing;
+  void attach(const std::shared_ptr<Outgoing>& outgoing);
+  void depart(Outgoing& outgoing);
+
   Millis now() const;
   std::int64_t next_group_time() const;
   bool drain_to_journal();
@@ -235,7 +246,8 @@ class Replica final : private RaftOutput {
   const std::string directory_;
   ReplicaContext& context_;
   RaftGroup raft_;
-  RaftRecovery recovery_;  ///< until start()
+  RaftRecovery recovery_;                  ///< until start()
+  std::optional<LogIndex> recovered_gap_;  ///< where the journal went on behind a gap, until something replaced that
 
   tsl::robin_map<PartitionId, std::unique_ptr<Partition>> partitions_;
   std::map<std::string, TableState, std::less<>> tables_;
@@ -257,6 +269,7 @@ class Replica final : private RaftOutput {
   int spilling_ = 0;
   SteadyTime spill_again_{0};  ///< not before, after the disk was full
   bool fetching_payload_ = false;
+  std::size_t outgoing_ = 0;  ///< messages whose entries are being read back
   bool starved_ = false;
   bool stopped_ = false;
   GroupLeadership announced_;

@@ -21,6 +21,7 @@ void Replica::committed(LogIndex upto) {
 }
 
 bool Replica::apply_committed() {
+  if (raft_.failed()) stop({Errc::internal, "its Raft core met what can't be"}, false);
   const LogIndex before = applied_;
   while (!stopped_ && applied_ < commit_) {
     if (unspilled_bytes_ > context_.max_unspilled_bytes) {

@@ -38,6 +38,7 @@ Shard::Shard(ShardOptions options, ShardSeams seams)
                .max_unspilled_bytes = options_.max_unspilled_bytes,
                .failed = {},
                .wake = {},
+               .send = std::move(seams_.send),
                .counters = {}},
       space_(seams_.disk, fmt::format("{}/shard-{}", options_.data_directory, options_.id.value),
              options_.min_free_bytes, options_.reserve_bytes) {
@@ -92,6 +93,11 @@ ShardReport Shard::report() const {
   }
   report.disk_full = space_.full();
   return report;
+}
+
+void Shard::receive(GroupId group, RaftMessage message) {
+  Replica* const replica = dead_ ? nullptr : this->replica(group);
+  if (replica != nullptr) replica->receive(std::move(message));
 }
 
 void Shard::fatal(const Error& error) {

@@ -29,6 +29,7 @@ struct ShardOptions {
   std::string cluster_id;
   std::string data_directory;   ///< DATA; groups live in DATA/group-G
   std::vector<GroupId> groups;  ///< pinned to this shard
+  RaftConfiguration members;    ///< of groups that format() makes; empty: this node alone
   storage::JournalOptions journal;
   storage::LogOptions log;
   RaftOptions raft;
@@ -54,6 +55,7 @@ struct ShardSeams {
   UniqueFunction<void()> wake;               ///< something waits for turn()
   UniqueFunction<void(const Error&)> fatal;  ///< the process has to exit; nothing is acknowledged after this
   UniqueFunction<void()> freed = {};         ///< the shard fell idle and freed much memory; may be empty
+  UniqueFunction<void(GroupId, RaftMessage)> send = {};  ///< to other nodes, see ReplicaContext; may be empty
 };
 
 class Shard final : public storage::JournalObserver {
@@ -67,6 +69,9 @@ class Shard final : public storage::JournalObserver {
   /// Reads checkpoints, replays the journal, starts every group. Blocking. Errors: corrupt, io_error, with file and
   /// what is at stake; the node must not serve then.
   Result<void> recover();
+
+  /// A message of another node's replica of a group; one for a group that is not here is dropped.
+  void receive(GroupId group, RaftMessage message);
 
   /// One turn; returns whether it did something, so that another may be due at once.
   bool turn();

@@ -20,17 +20,16 @@ class ReplayInto final : public storage::JournalVisitor {
 
   void on_entry(const storage::JournalEntry& entry, ByteSpan payload, const storage::JournalPosition&) override {
     Replica* const replica = shard_.replica(entry.group);
-    if (replica == nullptr || error) return;
+    if (replica == nullptr) return;
     last_index[entry.group] = entry.index;
     const bool keep = kept_bytes_ + payload.size() <= kReplayMemoryBytes;
     if (keep && entry.index > replica->applied_index()) kept_bytes_ += payload.size();
-    if (auto taken = replica->recovered_entry(entry, payload, keep); !taken) error = taken.error();
+    replica->recovered_entry(entry, payload, keep);
   }
   void on_vote(const storage::JournalVote& vote) override {
     if (Replica* const replica = shard_.replica(vote.group)) replica->recovered_vote(vote);
   }
 
-  std::optional<Error> error;
   std::map<GroupId, LogIndex> last_index;  ///< where each group's entries end
 
  private:
@@ -38,8 +37,8 @@ class ReplayInto final : public storage::JournalVisitor {
   std::size_t kept_bytes_ = 0;
 };
 
-/// Makes a directory with its parents, durably: a name lives in its parent, so every parent of one that was missing is synced.
-/// The nearest parent is synced in any case: an earlier attempt may have ended before it came to that.
+/// Makes a directory with its parents, durably: a name lives in its parent, so every parent of one that was missing is
+/// synced. The nearest parent is synced in any case: an earlier attempt may have ended before it came to that.
 Result<void> make_dirs_durable(storage::Disk& disk, const std::string& path) {
   const auto parent_of = [](const std::string& of) -> std::string {
     const std::size_t slash = of.find_last_of('/');
@@ -78,7 +77,9 @@ Result<void> Shard::format() {
     first.cluster_id = options_.cluster_id;
     first.snapshot.last_index = LogIndex(1);
     first.snapshot.last_term = Term(1);
-    first.snapshot.configuration = {{options_.node, fmt::format("node-{}", options_.node.value), ServerRole::voter}};
+    first.snapshot.configuration = options_.members;
+    if (first.snapshot.configuration.empty())
+      first.snapshot.configuration = {{options_.node, fmt::format("node-{}", options_.node.value), ServerRole::voter}};
     first.snapshot.configuration_index = LogIndex(1);
     const std::string path = replica->directory() + "/" + checkpoint_file_name(first.snapshot.last_index);
     if (auto written = storage::replace_file(seams_.disk, path, encode_checkpoint(first)); !written) return written;
@@ -95,7 +96,7 @@ Result<std::optional<Shard::Loaded>> Shard::load_checkpoint(GroupId group) {
     if (auto index = parse_checkpoint_file_name(entry.name)) indexes.push_back(*index);
   std::ranges::sort(indexes, std::greater{});
   std::optional<Error> newest_error;
-  // An older one serves only if the journal holds every later index: recovered_entry() refuses a gap, recover() an end
+  // An older one serves only if the journal holds every later index: recovered() refuses a gap, recover() an end
   // before the newest one's.
   for (LogIndex index : indexes) {
     const std::string path = directory + "/" + checkpoint_file_name(index);
@@ -146,8 +147,9 @@ Result<void> Shard::recover() {
     auto from = load_checkpoint(replica->group());
     if (!from) return fail(fmt::format("group {}", replica->group().value), from.error());
     if (!*from)
-      return fail(Errc::corrupt, fmt::format("{} holds no checkpoint: the group's data is gone; restore it from a backup",
-                                             replica->directory()));
+      return fail(Errc::corrupt,
+                  fmt::format("{} holds no checkpoint: the group's data is gone; restore it from a backup",
+                              replica->directory()));
     const Checkpoint& checkpoint = (*from)->checkpoint;
     if (checkpoint.snapshot.last_index < (*from)->newest) newest[replica->group()] = (*from)->newest;
     if (auto loaded = replica->load(checkpoint); !loaded)
@@ -163,12 +165,14 @@ Result<void> Shard::recover() {
   while (seams_.disk.in_flight() > 0) seams_.disk.wait();
   ReplayInto visitor(*this);
   if (auto replayed = journal_->recover(visitor, proofs); !replayed) return replayed;
-  if (visitor.error) return fail(*visitor.error);
+  for (auto& replica : replicas_)
+    if (auto whole = replica->recovered(); !whole) return whole;
   for (const auto& [group, index] : newest)
     if (visitor.last_index[group] < index)
-      return fail(Errc::corrupt, fmt::format("{}/{} is damaged, and the journal does not hold all that lies between the one "
-                                             "before it and index {}; restore the file from a backup",
-                                             group_directory(group), checkpoint_file_name(index), index.value));
+      return fail(Errc::corrupt,
+                  fmt::format("{}/{} is damaged, and the journal does not hold all that lies between the one "
+                              "before it and index {}; restore the file from a backup",
+                              group_directory(group), checkpoint_file_name(index), index.value));
 
   // START states first: they must be durable before any group acts on them. The new file's table carries them.
   std::vector<storage::JournalVote> votes;

@@ -60,6 +60,7 @@ struct JournalPosition {
   std::uint32_t flush_bytes = 0;
   std::uint32_t payload_offset = 0;  ///< within the flush
   std::uint32_t payload_bytes = 0;
+  std::uint8_t entry_type = 0;  ///< as it was appended
 };
 
 /// entry: as in a Raft log. `type` is EntryType of broker/raft, not looked at here.

@@ -223,6 +223,7 @@ Result<void> JournalReplay::take_flush(Found& found, std::uint64_t offset, const
       position.flush_bytes = static_cast<std::uint32_t>(flush_span(header.payload_bytes));
       position.payload_offset = (*view)->offset;
       position.payload_bytes = record.payload_bytes;
+      position.entry_type = record.type;
       index_.put(record.group, record.index, position, 0);
       for (std::size_t i = 0; i < proofs_.size(); ++i) {
         const JournalProof& proof = proofs_[i];

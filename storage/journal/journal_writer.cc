@@ -109,6 +109,7 @@ Result<Journal::Appended> JournalWriter::append_entry(const JournalEntry& entry,
   position.offset = filling_->offset;
   position.payload_offset = static_cast<std::uint32_t>(filling_->used + kRecordHeaderBytes);
   position.payload_bytes = static_cast<std::uint32_t>(payload.size());
+  position.entry_type = entry.type;
   std::byte* at = append_record(
       {JournalRecordKind::entry, entry.type, entry.group, entry.index, entry.term, NodeId(), position.payload_bytes});
   if (!in_place && !payload.empty()) std::memcpy(at, payload.data(), payload.size());
