@@ -3,7 +3,6 @@
 #include "broker/listener/handlers.h"
 #include "broker/listener/leader_hints.h"
 #include "protocol/base/record_batch.h"
-#include "protocol/kafka/frame.h"
 #include "protocol/kafka/produce.h"
 
 namespace sluice::broker {
@@ -67,7 +66,7 @@ Plan make_plan(const kafka::ProduceRequest& request, const KafkaCall& call) {
         continue;
       }
       plan.parts.push_back(
-          {{std::string(topic.name), {}}, partition.index, kafka::share_part(call.frame(), *partition.records)});
+          {{std::string(topic.name), {}}, partition.index, share_part(call.frame(), *partition.records)});
     }
   }
   return plan;

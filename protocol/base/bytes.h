@@ -68,6 +68,13 @@ class SharedBytes {
   std::size_t charge_ = 0;
 };
 
+/// The slice of `whole` that `part`, a view into it, covers: shares the buffer instead of copying.
+inline SharedBytes share_part(const SharedBytes& whole, ByteSpan part) {
+  if (part.empty()) return whole.slice(0, 0);
+  CHECK(part.data() >= whole.data() && part.data() + part.size() <= whole.data() + whole.size());
+  return whole.slice(static_cast<std::size_t>(part.data() - whole.data()), part.size());
+}
+
 template <std::integral T>
 T byte_swapped(T value) {
   using U = std::make_unsigned_t<T>;

@@ -32,6 +32,9 @@ std::string_view errc_name(Errc code) {
     case Errc::limit_reached: return "limit_reached";
     case Errc::timed_out: return "timed_out";
     case Errc::shutting_down: return "shutting_down";
+    case Errc::no_responders: return "no_responders";
+    case Errc::responders_busy: return "responders_busy";
+    case Errc::responder_gone: return "responder_gone";
     case Errc::io_error: return "io_error";
     case Errc::not_found: return "not_found";
     case Errc::in_use: return "in_use";

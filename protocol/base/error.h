@@ -43,6 +43,10 @@ enum class Errc {
   limit_reached,  ///< a configured number of things exists already
   timed_out,
   shutting_down,
+  // Requests between clients.
+  no_responders,    ///< nobody serves the subject
+  responders_busy,  ///< all who serve it have as many requests as they take
+  responder_gone,   ///< who had the request went away: the outcome is unknown
   // The machine.
   io_error,   ///< the device failed; see the message
   not_found,  ///< no such file or directory

@@ -208,6 +208,9 @@ ErrorCode to_kafka(Errc code, ApiKey api, std::int16_t version) {
     // 56 makes readers and writers refresh metadata and look for another replica.
     case Errc::io_error: return ErrorCode::kafka_storage_error;
     case Errc::config: return ErrorCode::invalid_config;
+    case Errc::no_responders:  // requests between clients are not Kafka's
+    case Errc::responders_busy:
+    case Errc::responder_gone:
     case Errc::not_found:
     case Errc::in_use:
     case Errc::internal: break;

@@ -1,73 +1,17 @@
-// Cuts a connection's byte stream into request frames, each a slice of the receive buffer, without a copy.
-//
-//   FrameReader frames(max_frame_bytes);
-//   loop: space = frames.prepare(); n = receive into space; frames.commit(n);
-//         while (auto frame = frames.next(); frame && *frame) handle(**frame);
-//
-// Invariants: memory follows the bytes that arrived, never a claimed length: a buffer starts small and doubles (up to
-// kMostEarned it may jump to the size of the connection's last whole frame); the claim is checked as soon as its four
-// bytes are there. Where a frame begins, the buffer is as large as what used to come at once: a connection that is idle
-// holds kLeastCapacity. What was handed out is never written again, so slices may be read by other threads. Owner:
-// protocol/kafka; the listener has one per connection. Pure: no I/O, no clock.
+// Kafka's frames: a length, a big-endian int32 that counts what is behind it, then a request or a reply.
 #pragma once
 
-#include <memory>
-#include <optional>
-
-#include "protocol/base/bytes.h"
-#include "protocol/base/error.h"
+#include "protocol/base/frame_reader.h"
 
 namespace sluice::kafka {
 
-class FrameReader {
+/// The length rule of Kafka's frames. Errors: malformed (negative), too_large; the message guesses where somebody
+/// speaks another protocol.
+Result<std::size_t> frame_length(const std::byte* field, std::size_t max_frame_bytes);
+
+class FrameReader : public sluice::FrameReader {
  public:
-  static constexpr std::size_t kLeastCapacity = 1 << 10;
-  static constexpr std::size_t kMostFirstCapacity = 16 << 10;  ///< of a buffer in which a frame begins
-  static constexpr std::size_t kLeastSpace = 512;              ///< what `prepare` offers at least
-
-  static constexpr std::size_t kMostEarned = 1 << 20;
-
-  /// `max_frame_bytes` bounds a frame without its length field.
-  explicit FrameReader(std::size_t max_frame_bytes) : max_frame_bytes_(max_frame_bytes) {}
-
-  /// Where to receive the next bytes: never empty. Valid until the next call of any other function.
-  MutableByteSpan prepare();
-  /// Size of the new buffer that prepare() will take; 0: it goes on with the one that is there.
-  std::size_t next_buffer() const;
-  /// `n` bytes were received into the space that `prepare` gave.
-  void commit(std::size_t n);
-  /// `prepare`, copy and `commit`, for bytes that are somewhere else already.
-  void feed(ByteSpan bytes);
-
-  /// The next whole frame, without its length field; none when more bytes are needed. After an error the stream has no
-  /// frame borders any more: close it. Errors: malformed (negative length), too_large.
-  Result<std::optional<SharedBytes>> next();
-
-  /// Bytes received and not yet handed out.
-  std::size_t pending() const { return end_ - begin_; }
-  /// Size of the receive buffer that this connection holds now.
-  std::size_t capacity() const { return capacity_; }
-  /// Lets go of the buffer of a connection that fell idle; nothing happens while bytes are pending.
-  void release_if_empty();
-
- private:
-  bool must_renew() const;
-  std::size_t renewed_capacity() const;
-  /// Moves what is pending into a buffer with room for more.
-  void renew();
-  /// Size of the pending frame with its length field; 0 while that is not known or not allowed.
-  std::size_t claimed_size() const;
-
-  std::size_t max_frame_bytes_;
-  std::shared_ptr<std::byte[]> buffer_;
-  std::size_t capacity_ = 0;
-  std::size_t begin_ = 0;  ///< of the bytes not yet handed out
-  std::size_t end_ = 0;    ///< of the bytes received
-  std::size_t first_capacity_ = kLeastCapacity;
-  std::size_t last_size_ = 0;  ///< of the last whole frame, with its length field
+  explicit FrameReader(std::size_t max_frame_bytes) : sluice::FrameReader(frame_length, max_frame_bytes) {}
 };
-
-/// The slice of `frame` that `part`, a view into it, covers: shares the buffer instead of copying.
-SharedBytes share_part(const SharedBytes& frame, ByteSpan part);
 
 }  // namespace sluice::kafka

@@ -146,6 +146,14 @@ TEST(SharedBytes, TakenBytesAreNotCopiedAndChargedInFull) {
   EXPECT_EQ(taken.charge(), 1000U);
 }
 
+TEST(SharedBytes, APartIsSharedByTheViewOfIt) {
+  const SharedBytes frame = SharedBytes::copy_of(as_bytes("header records"));
+  const SharedBytes part = share_part(frame, frame.span().subspan(7));
+  EXPECT_EQ(as_text(part), "records");
+  EXPECT_EQ(part.owner(), frame.owner());
+  EXPECT_TRUE(share_part(frame, {}).empty());
+}
+
 TEST(SharedBytesDeathTest, ASliceOutsideIsOurBug) {
   const SharedBytes whole = SharedBytes::copy_of(as_bytes("abc"));
   EXPECT_DEATH(whole.slice(1, 3), "CHECK");

@@ -1,8 +1,7 @@
-// Frames come out of a stream however it is cut, as slices, with memory that follows the bytes received.
+// Kafka's length rule: what is refused, as soon as the length is there, and in which words.
 #include "protocol/kafka/frame.h"
 
 #include <gtest/gtest.h>
-#include <rapidcheck.h>
 
 namespace sluice::kafka::test {
 namespace {
@@ -12,63 +11,6 @@ std::vector<std::byte> framed(std::string_view payload) {
   out.be(static_cast<std::int32_t>(payload.size()));
   out.raw(as_bytes(payload));
   return out.take();
-}
-
-/// All frames that are whole now.
-std::vector<std::string> drain(FrameReader& frames) {
-  std::vector<std::string> out;
-  for (;;) {
-    auto frame = frames.next();
-    EXPECT_TRUE(frame);
-    if (!frame || !*frame) return out;
-    out.emplace_back(as_text(**frame));
-  }
-}
-
-TEST(FrameReader, YieldsFramesHoweverTheStreamIsCut) {
-  EXPECT_TRUE(rc::check([] {
-    const auto payloads =
-        *rc::gen::container<std::vector<std::string>>(rc::gen::mapcat(rc::gen::inRange(0, 60'000), [](int n) {
-          return rc::gen::just(std::string(static_cast<std::size_t>(n), 'p'));
-        }));
-    std::vector<std::byte> stream;
-    for (const std::string& payload : payloads) {
-      const auto bytes = framed(payload);
-      stream.insert(stream.end(), bytes.begin(), bytes.end());
-    }
-    FrameReader frames(1 << 20);
-    std::vector<std::string> got;
-    ByteSpan left = stream;
-    while (!left.empty()) {
-      const MutableByteSpan space = frames.prepare();
-      RC_ASSERT(!space.empty());
-      const auto most = static_cast<int>(std::min({left.size(), space.size(), std::size_t{50'000}}));
-      const auto n = static_cast<std::size_t>(*rc::gen::inRange(1, most + 1));
-      std::copy_n(left.begin(), n, space.begin());
-      frames.commit(n);
-      left = left.subspan(n);
-      for (std::string& frame : drain(frames)) got.push_back(std::move(frame));
-    }
-    RC_ASSERT(got == payloads);
-    RC_ASSERT(frames.pending() == 0U);
-  }));
-}
-
-TEST(FrameReader, FramesAreSlicesOfOneBufferAndStayAsTheyWere) {
-  FrameReader frames(1 << 20);
-  frames.feed(framed("one"));
-  frames.feed(framed("two"));
-  const auto one = frames.next(), two = frames.next();
-  ASSERT_TRUE(one && *one && two && *two);
-  EXPECT_EQ((*one)->owner(), (*two)->owner());
-  EXPECT_EQ((*two)->data() - (*one)->data(), 7);
-  EXPECT_EQ((*one)->charge(), frames.capacity());
-  for (int i = 0; i < 100; ++i) {
-    frames.feed(framed(std::string(5000, 'x')));
-    drain(frames);
-  }
-  EXPECT_EQ(as_text(**one), "one");
-  EXPECT_EQ(as_text(**two), "two");
 }
 
 TEST(FrameReader, ChecksTheLengthAsSoonAsItIsThere) {
@@ -97,57 +39,6 @@ TEST(FrameReader, SaysSoWhenTheOtherSideSpeaksAnotherProtocol) {
   FrameReader http(1 << 20);
   http.feed(as_bytes("GET / HTTP/1.1"));
   EXPECT_NE(http.next().error().message.find("HTTP"), std::string::npos);
-}
-
-TEST(FrameReader, MemoryFollowsWhatArrivedAndNotWhatIsClaimed) {
-  FrameReader frames(100 << 20);
-  const std::string payload(1 << 20, 'x');
-  const std::vector<std::byte> frame = framed(payload);
-  ByteSpan left = frame;
-  std::size_t received = 0;
-  while (!left.empty()) {
-    const MutableByteSpan space = frames.prepare();
-    EXPECT_LE(frames.capacity(), std::max(FrameReader::kMostFirstCapacity, 2 * received + FrameReader::kLeastSpace));
-    const std::size_t n = std::min({space.size(), left.size(), std::size_t{1000}});
-    std::copy_n(left.begin(), n, space.begin());
-    frames.commit(n);
-    received += n;
-    left = left.subspan(n);
-  }
-  EXPECT_EQ(drain(frames), std::vector{payload});
-}
-
-TEST(FrameReader, AConnectionThatSendsLargeFramesGetsALargeBufferAtOnceButHoldsASmallOneBetweenThem) {
-  FrameReader frames(100 << 20);
-  const std::vector<std::byte> frame = framed(std::string(800'000, 'x'));
-  frames.feed(frame);
-  EXPECT_EQ(drain(frames).size(), 1U);
-  frames.prepare();
-  EXPECT_LE(frames.capacity(), FrameReader::kLeastCapacity);
-  frames.feed(ByteSpan(frame).first(16 << 10));
-  frames.prepare();
-  EXPECT_EQ(frames.capacity(), frame.size());
-}
-
-TEST(FrameReader, LetsGoOfAnEmptyBuffer) {
-  FrameReader frames(1000);
-  EXPECT_EQ(frames.capacity(), 0U) << "a new connection holds nothing";
-  frames.feed(framed("whole"));
-  frames.release_if_empty();
-  EXPECT_GT(frames.capacity(), 0U) << "bytes are pending";
-  EXPECT_EQ(drain(frames), std::vector<std::string>{"whole"});
-  frames.release_if_empty();
-  EXPECT_EQ(frames.capacity(), 0U);
-  frames.feed(framed("again"));
-  EXPECT_EQ(drain(frames), std::vector<std::string>{"again"});
-}
-
-TEST(SharePart, SlicesTheFrame) {
-  const SharedBytes frame = SharedBytes::copy_of(as_bytes("header records"));
-  const SharedBytes part = share_part(frame, frame.span().subspan(7));
-  EXPECT_EQ(as_text(part), "records");
-  EXPECT_EQ(part.owner(), frame.owner());
-  EXPECT_TRUE(share_part(frame, {}).empty());
 }
 
 }  // namespace
