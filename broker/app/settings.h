@@ -46,6 +46,7 @@ struct Settings {
   std::uint64_t disk_reserve_bytes = 16ULL << 20;  ///< a shard
   std::int64_t retention_check_ms = 60'000;
   std::int64_t checkpoint_idle_ms = 10'000;
+  std::size_t checkpoint_logs_at_once = 64;  ///< without a name: simulators make it less
   std::int64_t producer_expiry_ms = 24LL * 3600 * 1000;
   std::int64_t loop_spin_us = 50;
 };

@@ -48,6 +48,7 @@ ShardOptions shard_options(const Settings& settings, const NodeIdentity& identit
   options.spill_bytes = settings.memory_spill_bytes != 0 ? settings.memory_spill_bytes : memory.spill_bytes;
   options.max_unspilled_bytes =
       settings.memory_max_unspilled_bytes != 0 ? settings.memory_max_unspilled_bytes : memory.max_unspilled_bytes;
+  options.checkpoint_logs_at_once = settings.checkpoint_logs_at_once;
   options.idle_checkpoint = Millis(settings.checkpoint_idle_ms);
   options.retention_check = Millis(settings.retention_check_ms);
   options.producer_expiry_ms = settings.producer_expiry_ms;

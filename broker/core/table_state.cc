@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "broker/core/stored_values.h"
+#include "broker/core/table_snapshot.h"
 #include "broker/core/table_state.pb.h"
 #include "protocol/base/bytes.h"
 
@@ -32,25 +33,6 @@ bool names_a_key_twice(const std::vector<TableWrite>& writes) {
   std::sort(keys.begin(), keys.end());
   return std::adjacent_find(keys.begin(), keys.end()) != keys.end();
 }
-
-/// Collects messages in chunks of at most `chunk_bytes`, or of one larger message.
-class ChunkWriter {
- public:
-  explicit ChunkWriter(std::size_t chunk_bytes) : chunk_bytes_(chunk_bytes) {}
-  template <class Message>
-  void add(const Message& message) {
-    const std::string bytes = serialized(message);
-    char length[4];
-    store_le(reinterpret_cast<std::byte*>(length), static_cast<std::uint32_t>(bytes.size()));
-    if (chunks_.empty() || chunks_.back().size() + sizeof length + bytes.size() > chunk_bytes_) chunks_.emplace_back();
-    chunks_.back().append(length, sizeof length).append(bytes);
-  }
-  std::vector<std::string> take() { return std::move(chunks_); }
-
- private:
-  std::size_t chunk_bytes_;
-  std::vector<std::string> chunks_;
-};
 
 /// Reads the messages of all chunks, one after another.
 class ChunkReader {
@@ -143,21 +125,9 @@ Result<std::uint64_t> TableState::apply(const WriteTableCommand& command) {
 }
 
 std::vector<std::string> TableState::encode(std::size_t chunk_bytes) const {
-  ChunkWriter out(chunk_bytes);
-  pb::TableHeader header;
-  header.set_version(kVersion);
-  header.set_name(name_);
-  header.set_revision(revision_);
-  header.set_rows(rows_.size());
-  out.add(header);
-  pb::TableRow stored;
-  for (const auto& [key, row] : rows_) {
-    stored.set_key(key);
-    stored.set_value(row.value);
-    stored.set_revision(row.revision);
-    out.add(stored);
-  }
-  return out.take();
+  std::vector<std::string> chunks;
+  for (TableSnapshot all(*this); !all.done();) chunks.push_back(all.next(chunk_bytes));
+  return chunks;
 }
 
 Result<TableState> TableState::decode(const std::vector<std::string>& chunks, TableLimits limits) {

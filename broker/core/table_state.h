@@ -41,8 +41,8 @@ class TableState {
   const std::map<std::string, TableRow, std::less<>>& rows() const { return rows_; }
   std::size_t bytes() const { return bytes_; }  ///< of all keys and values
 
-  /// Name, revision and rows as chunks of at most `chunk_bytes` (or one larger row), for the checkpoint; the format is
-  /// in table_state.proto.
+  /// Name, revision and rows as chunks of at most `chunk_bytes` (or one larger row), all at once; checkpoints take them
+  /// one by one (TableSnapshot). The format is in table_state.proto.
   std::vector<std::string> encode(std::size_t chunk_bytes) const;
   /// Errors: malformed, unsupported (version), limit_reached.
   static Result<TableState> decode(const std::vector<std::string>& chunks, TableLimits limits = {});

@@ -36,9 +36,7 @@ void write_section(ByteWriter& out, Section kind, const google::protobuf::Messag
   } while (at < body.size());
 }
 
-std::string topic_bytes(const TopicId& id) {
-  return {reinterpret_cast<const char*>(id.bytes.data()), id.bytes.size()};
-}
+std::string topic_bytes(const TopicId& id) { return {reinterpret_cast<const char*>(id.bytes.data()), id.bytes.size()}; }
 bool read_partition_id(const std::string& topic, std::int32_t partition, PartitionId& id) {
   if (topic.size() != id.topic.bytes.size() || partition < 0) return false;
   std::memcpy(id.topic.bytes.data(), topic.data(), topic.size());
@@ -46,7 +44,7 @@ bool read_partition_id(const std::string& topic, std::int32_t partition, Partiti
   return true;
 }
 
-pb::CheckpointHeader header_message(const Checkpoint& checkpoint) {
+pb::CheckpointHeader header_message(const CheckpointHeader& checkpoint) {
   pb::CheckpointHeader header;
   header.set_version(1);
   header.set_group(checkpoint.group.value);
@@ -114,8 +112,8 @@ Result<void> read_header(const std::string& body, Checkpoint& out) {
   out.group_time_ms = header.group_time_ms();
   if (header.has_journal_position()) {
     const auto& at = header.journal_position();
-    out.journal_position = storage::JournalPosition{at.file(), at.offset(), at.flush_bytes(), at.payload_offset(),
-                                                    at.payload_bytes()};
+    out.journal_position =
+        storage::JournalPosition{at.file(), at.offset(), at.flush_bytes(), at.payload_offset(), at.payload_bytes()};
   }
   return {};
 }
@@ -155,44 +153,59 @@ std::optional<LogIndex> parse_checkpoint_file_name(std::string_view name) {
   return LogIndex(index);
 }
 
-std::vector<std::byte> encode_checkpoint(const Checkpoint& checkpoint) {
-  ByteWriter out;
-  out.raw(as_bytes(std::string_view(kMagic.data(), kMagic.size())));
-  write_section(out, Section::header, header_message(checkpoint));
-  for (const CheckpointedPartition& partition : checkpoint.partitions) {
-    pb::CheckpointPartition message;
-    message.set_topic_id(topic_bytes(partition.id.topic));
-    message.set_partition(partition.id.index.value);
-    message.set_state(partition.state);
-    message.set_start_offset(partition.log.start_offset.value);
-    message.set_end_offset(partition.log.end_offset.value);
-    for (const storage::SegmentState& segment : partition.log.segments) {
-      auto& to = *message.add_segments();
-      to.set_base(segment.base.value);
-      to.set_size_bytes(segment.size_bytes);
-      to.set_max_timestamp_ms(segment.max_timestamp_ms);
-    }
-    write_section(out, Section::partition, message);
+CheckpointWriter::CheckpointWriter(const CheckpointHeader& header) {
+  out_.raw(as_bytes(std::string_view(kMagic.data(), kMagic.size())));
+  write_section(out_, Section::header, header_message(header));
+}
+
+void CheckpointWriter::add(const CheckpointedPartition& partition) {
+  pb::CheckpointPartition message;
+  message.set_topic_id(topic_bytes(partition.id.topic));
+  message.set_partition(partition.id.index.value);
+  message.set_state(partition.state);
+  message.set_start_offset(partition.log.start_offset.value);
+  message.set_end_offset(partition.log.end_offset.value);
+  for (const storage::SegmentState& segment : partition.log.segments) {
+    auto& to = *message.add_segments();
+    to.set_base(segment.base.value);
+    to.set_size_bytes(segment.size_bytes);
+    to.set_max_timestamp_ms(segment.max_timestamp_ms);
   }
+  write_section(out_, Section::partition, message);
+  ++partitions_;
+}
+
+void CheckpointWriter::add_table_chunk(const std::string& table, std::string rows) {
+  pb::CheckpointTableChunk chunk;
+  chunk.set_table(table);
+  chunk.set_rows(std::move(rows));
+  write_section(out_, Section::table_chunk, chunk);
+  ++table_chunks_;
+}
+
+void CheckpointWriter::add_deleting(const PartitionId& id) {
+  pb::CheckpointDeleting message;
+  message.set_topic_id(topic_bytes(id.topic));
+  message.set_partition(id.index.value);
+  write_section(out_, Section::deleting, message);
+  ++deleting_;
+}
+
+void CheckpointWriter::end() {
   pb::CheckpointEnd end;
-  for (const CheckpointedTable& table : checkpoint.tables) {
-    for (const std::string& rows : table.chunks) {
-      pb::CheckpointTableChunk chunk;
-      chunk.set_table(table.name);
-      chunk.set_rows(rows);
-      write_section(out, Section::table_chunk, chunk);
-      end.set_table_chunks(end.table_chunks() + 1);
-    }
-  }
-  for (const PartitionId& id : checkpoint.deleting) {
-    pb::CheckpointDeleting message;
-    message.set_topic_id(topic_bytes(id.topic));
-    message.set_partition(id.index.value);
-    write_section(out, Section::deleting, message);
-  }
-  end.set_partitions(checkpoint.partitions.size());
-  end.set_deleting(checkpoint.deleting.size());
-  write_section(out, Section::end, end);
+  end.set_partitions(partitions_);
+  end.set_table_chunks(table_chunks_);
+  end.set_deleting(deleting_);
+  write_section(out_, Section::end, end);
+}
+
+std::vector<std::byte> encode_checkpoint(const Checkpoint& checkpoint) {
+  CheckpointWriter out(checkpoint);
+  for (const CheckpointedPartition& partition : checkpoint.partitions) out.add(partition);
+  for (const CheckpointedTable& table : checkpoint.tables)
+    for (const std::string& rows : table.chunks) out.add_table_chunk(table.name, rows);
+  for (const PartitionId& id : checkpoint.deleting) out.add_deleting(id);
+  out.end();
   return out.take();
 }
 

@@ -14,15 +14,16 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "broker/core/commands.h"
-#include "broker/core/partition_state.h"
 #include "broker/core/table_state.h"
 #include "broker/raft/raft_group.h"
 #include "broker/shard/apply_observer.h"
-#include "broker/shard/checkpoint_file.h"
+#include "broker/shard/capture.h"
+#include "broker/shard/partition.h"
 #include "broker/shard/shard_report.h"
 #include "protocol/base/clock.h"
 #include "storage/journal/journal.h"
@@ -71,17 +72,6 @@ struct ReadResult {
   Offset high_watermark, log_start_offset;
   std::vector<SharedBytes> batches;
   std::size_t bytes = 0;
-};
-
-/// One partition of the group.
-struct Partition {
-  Partition(PartitionState s, std::unique_ptr<storage::PartitionLog> l) : state(std::move(s)), log(std::move(l)) {}
-  PartitionState state;
-  std::unique_ptr<storage::PartitionLog> log;
-  bool failed = false;             ///< a read error: this replica of it stopped serving
-  bool table_feed = false;         ///< its batches are those of a table's writes
-  bool dirty = false;              ///< in the replica's list of logs to spill
-  std::size_t unspilled_seen = 0;  ///< what of it the replica's sum counts
 };
 
 class Replica final : private RaftOutput {
@@ -152,11 +142,11 @@ class Replica final : private RaftOutput {
   void stop_requests(const Error& why);
 
   // ---- For the Checkpointer ----
-  /// The group's content as of applied_index(), and a mark at every log's end there. The logs' states are still empty:
-  /// the caller fills them in as sync() reports each as durable.
-  Checkpoint capture();
-  /// The checkpoint at `index` is durable: trims the core and the journal, unlinks what became garbage.
-  void checkpointed(const Checkpoint& checkpoint);
+  /// Begins to take the group's content as of applied_index(); one at a time.
+  Capture& begin_capture();
+  /// Ends it. `durable`: what it took is a durable checkpoint now; that trims the core and the journal, and unlinks
+  /// what became garbage.
+  void end_capture(bool durable);
   const std::string& directory() const { return directory_; }
 
  private:
@@ -240,6 +230,11 @@ class Replica final : private RaftOutput {
   void fetch_payload();
   void stop(const Error& why, bool fatal);
   void remove_deleted(const std::vector<PartitionId>& ids);
+  void unlink_next();
+  void unlinked(const PartitionId& id);
+  void before_change(Partition& partition) {
+    if (capture_) capture_->before_change(partition);
+  }
   std::unique_ptr<storage::PartitionLog> make_log(const PartitionId& id, const TopicSettings& settings) const;
 
   const GroupId group_;
@@ -253,6 +248,10 @@ class Replica final : private RaftOutput {
   std::map<std::string, TableState, std::less<>> tables_;
   std::map<PartitionId, std::unique_ptr<storage::PartitionLog>> deleting_;  ///< files to unlink after a checkpoint
 
+  std::set<PartitionId> to_unlink_;  ///< of deleting_: a durable checkpoint names them
+  std::set<PartitionId> unlinking_;
+  bool in_unlink_loop_ = false;
+
   std::deque<AppendRequest> append_queue_;
   std::deque<QueuedCommand> command_queue_;
   std::size_t queued_bytes_ = 0;
@@ -264,6 +263,8 @@ class Replica final : private RaftOutput {
   std::int64_t submitted_time_ms_ = 0;  ///< group time of the last entry submitted here
   std::deque<ToJournal> to_journal_;
   std::deque<InJournal> in_journal_;
+  std::unique_ptr<Capture> capture_;  ///< while a checkpoint is taken
+  std::uint64_t captures_ = 0;
   std::vector<PartitionId> dirty_;  ///< partitions with something to spill
   std::size_t unspilled_bytes_ = 0;
   int spilling_ = 0;

@@ -11,6 +11,9 @@ namespace sluice::broker {
 namespace {
 
 constexpr int kLogsSpilledAtOnce = 8;
+constexpr std::size_t kLogsUnlinkedAtOnce = 16;
+/// What changed while a checkpoint was taken and waits for its turn; applying waits for the checkpoint beyond it.
+constexpr std::size_t kMostCapturedEarly = 4U << 20;
 constexpr Nanos kPauseWhenDiskIsFull = std::chrono::seconds(1);
 
 }  // namespace
@@ -28,6 +31,7 @@ bool Replica::apply_committed() {
       spill();  // its completion brings the next turn
       break;
     }
+    if (capture_ && capture_->early_bytes() > kMostCapturedEarly) break;  // so does the checkpoint's
     CHECK(!entries_.empty(), "a committed entry is in the log");
     if (!entries_.front().payload) {
       fetch_payload();
@@ -100,6 +104,7 @@ Result<void> Replica::apply_append(const AppendCommand& append, const SharedByte
   }
   auto header = parse_batch_header(append.batch);
   if (!header) return fail(header.error());
+  before_change(*partition);
   if (auto applied = partition->state.apply_append(*header, group_time); !applied) return applied;
   partition->log->append(payload.slice(append.batch_offset, append.batch.size()), group_time);
   count_unspilled(*partition);
@@ -119,12 +124,18 @@ Result<std::uint64_t> Replica::apply_command(const Command& command, std::int64_
     return 0;
   }
   if (const auto* expire = std::get_if<ExpireProducersCommand>(&command)) {
-    for (auto& [id, partition] : partitions_) partition->state.apply_expire_producers(expire->idle_since_ms);
+    for (auto& [id, partition] : partitions_) {
+      const auto oldest = partition->state.oldest_producer_ms();
+      if (!oldest || *oldest >= expire->idle_since_ms) continue;
+      before_change(*partition);
+      partition->state.apply_expire_producers(expire->idle_since_ms);
+    }
     return 0;
   }
   if (const auto* alter = std::get_if<AlterPartitionCommand>(&command)) {
     Partition* partition = find(alter->partition);
     if (partition == nullptr) return fail(Errc::unknown_topic, "there is no partition " + alter->partition.text());
+    before_change(*partition);
     partition->state.apply_settings(alter->settings);
     partition->log->set_segment_bytes(alter->settings.segment_bytes);
     return 0;
@@ -132,6 +143,7 @@ Result<std::uint64_t> Replica::apply_command(const Command& command, std::int64_
   const auto& advance = std::get<AdvanceStartCommand>(command);
   Partition* partition = find(advance.partition);
   if (partition == nullptr) return fail(Errc::unknown_topic, "there is no partition " + advance.partition.text());
+  before_change(*partition);
   if (partition->state.apply_advance_start(advance.start)) {
     partition->log->advance_start(partition->state.start_offset());
     context_.observer.partition_moved(advance.partition, false);
@@ -146,8 +158,10 @@ Result<std::uint64_t> Replica::create_partition(const CreatePartitionCommand& cr
                 "partition " + create.partition.text() + " is being deleted; ids are never reused");
   auto log = make_log(create.partition, create.settings);
   log->create(Offset(0));
-  partitions_[create.partition] = std::make_unique<Partition>(
+  auto partition = std::make_unique<Partition>(
       PartitionState(create.partition, create.epoch_base, create.settings, context_.producers), std::move(log));
+  if (capture_) partition->captured = capture_->number();
+  partitions_[create.partition] = std::move(partition);
   return 0;
 }
 
@@ -155,6 +169,7 @@ void Replica::delete_partition(const PartitionId& id) {
   const auto it = partitions_.find(id);
   if (it == partitions_.end()) return;
   Partition& partition = *it.value();
+  if (capture_) capture_->before_delete(partition);
   unspilled_bytes_ -= partition.unspilled_seen;
   partition.log->drop_tail();
   deleting_[id] = std::move(partition.log);
@@ -167,6 +182,7 @@ Result<std::uint64_t> Replica::apply_table_write(const WriteTableCommand& write,
   const auto it = tables_.find(write.table);
   if (it == tables_.end())
     return fail(Errc::not_found, fmt::format("group {} has no table {}", group_.value, write.table));
+  if (capture_) capture_->before_write(write);
   auto revision = it->second.apply(write);
   if (!revision) return revision;
   // A feed that can't be continued means that replicas would part: nothing of this group may be believed any more.
@@ -187,6 +203,7 @@ Result<void> Replica::append_to_feed(const WriteTableCommand& write, std::uint64
   SharedBytes batch = encode_table_feed(write, revision, feed->state.end_offset(), *epoch, group_time);
   auto header = parse_batch_header(batch);
   CHECK(header, "what was just built has a header");
+  before_change(*feed);
   if (auto applied = feed->state.apply_append(*header, group_time); !applied) return applied;
   feed->log->append(std::move(batch), group_time);
   count_unspilled(*feed);
@@ -272,57 +289,75 @@ void Replica::expire_producers(std::int64_t max_idle_ms) {
 
 // ---- Checkpoint ----
 
-Checkpoint Replica::capture() {
-  Checkpoint checkpoint;
-  checkpoint.group = group_;
-  checkpoint.cluster_id = context_.cluster_id;
-  checkpoint.snapshot.last_index = applied_;
-  checkpoint.snapshot.last_term = applied_term_;
-  checkpoint.snapshot.configuration = raft_.configuration();
-  checkpoint.snapshot.configuration_index = raft_.configuration_index();
-  checkpoint.group_time_ms = group_time_ms_;
-  if (auto position = context_.journal.position(group_, applied_)) checkpoint.journal_position = *position;
-  checkpoint.partitions.reserve(partitions_.size());
-  for (auto& [id, partition] : partitions_) {
-    partition->log->mark();
-    checkpoint.partitions.push_back({id, partition->state.encode(), {}});
-  }
-  for (const auto& [name, table] : tables_)
-    checkpoint.tables.push_back({name, table.encode(kCheckpointFrameBytes / 2)});
-  for (const auto& [id, log] : deleting_) checkpoint.deleting.push_back(id);
-  return checkpoint;
+Capture& Replica::begin_capture() {
+  CHECK(!capture_, "one checkpoint of a group at a time");
+  CheckpointHeader header;
+  header.group = group_;
+  header.cluster_id = context_.cluster_id;
+  header.snapshot.last_index = applied_;
+  header.snapshot.last_term = applied_term_;
+  header.snapshot.configuration = raft_.configuration();
+  header.snapshot.configuration_index = raft_.configuration_index();
+  header.group_time_ms = group_time_ms_;
+  if (auto position = context_.journal.position(group_, applied_)) header.journal_position = *position;
+  capture_ = std::make_unique<Capture>(++captures_, std::move(header), partitions_, deleting());
+  for (const auto& [name, table] : tables_) capture_->add_table(table);
+  return *capture_;
 }
 
-void Replica::checkpointed(const Checkpoint& checkpoint) {
-  checkpoint_index_ = checkpoint.snapshot.last_index;
+void Replica::end_capture(bool durable) {
+  const std::unique_ptr<Capture> capture = std::move(capture_);
+  if (!durable) return;
+  checkpoint_index_ = capture->header().snapshot.last_index;
   raft_.snapshot_taken(checkpoint_index_, 0, now());
   context_.journal.release(group_, checkpoint_index_);
-  for (const CheckpointedPartition& covered : checkpoint.partitions) {
-    Partition* partition = find(covered.id);
-    if (partition == nullptr || !partition->log->has_garbage()) continue;
+  for (const PartitionId& id : capture->with_garbage()) {
+    Partition* const partition = find(id);
+    if (partition == nullptr) continue;
     partition->log->remove_garbage([](const Result<void>& removed) {
       if (!removed) log_warn("a segment below its log's start was not removed: {}", removed.error().message);
     });
   }
-  remove_deleted(checkpoint.deleting);
+  remove_deleted(capture->deleting());
 }
 
 void Replica::remove_deleted(const std::vector<PartitionId>& ids) {
-  for (const PartitionId& id : ids) {
+  for (const PartitionId& id : ids)
+    if (deleting_.contains(id) && !unlinking_.contains(id)) to_unlink_.insert(id);
+  unlink_next();
+}
+
+void Replica::unlink_next() {
+  if (std::exchange(in_unlink_loop_, true)) return;  // one that ended inside its call
+  while (unlinking_.size() < kLogsUnlinkedAtOnce && !to_unlink_.empty()) {
+    const PartitionId id = to_unlink_.extract(to_unlink_.begin()).value();
     const auto it = deleting_.find(id);
     if (it == deleting_.end()) continue;
+    unlinking_.insert(id);
     it->second->remove_all([this, alive = std::weak_ptr(alive_), id](const Result<void>& removed) {
       if (alive.expired()) return;
-      if (!removed) return log_warn("the files of deleted partition {} stay: {}", id.text(), removed.error().message);
+      if (!removed) {
+        log_warn("the files of deleted partition {} stay: {}", id.text(), removed.error().message);
+        return unlinked(id);
+      }
       // A checkpoint that does not name it any more may survive a power failure that brings the directory back: nobody
       // would remove it then.
       context_.disk.sync_dir(directory_, [this, alive, id](const Result<void>& synced) {
         if (alive.expired()) return;
-        if (!synced) return log_warn("{}: a removal is not durable: {}", directory_, synced.error().message);
-        deleting_.erase(id);
+        if (synced)
+          deleting_.erase(id);
+        else
+          log_warn("{}: a removal is not durable: {}", directory_, synced.error().message);
+        unlinked(id);
       });
     });
   }
+  in_unlink_loop_ = false;
+}
+
+void Replica::unlinked(const PartitionId& id) {
+  unlinking_.erase(id);
+  unlink_next();
 }
 
 }  // namespace sluice::broker

@@ -128,6 +128,8 @@ bool Shard::turn() {
   for (auto& replica : replicas_)
     if (!dead_) worked |= replica->apply_committed();
   if (!dead_) relieve_pressure();
+  if (!dead_ && checkpointer_) worked |= checkpointer_->step();
+  if (!dead_ && !checkpointer_ && quiet_due_) worked |= quiet_due_ = checkpoint_quiet();
   if (!dead_) arm_tick_timer();
   if (draining_ && !dead_) continue_drain();
   return worked;
@@ -219,9 +221,9 @@ bool Shard::checkpoint(GroupId group) {
   Replica* const replica = this->replica(group);
   if (checkpointer_ || dead_ || replica == nullptr || replica->stopped() || replica->entries_since_checkpoint() == 0)
     return false;
-  checkpointer_ = std::make_unique<Checkpointer>(*replica, context_,
+  checkpointer_ = std::make_unique<Checkpointer>(*replica, context_, options_.checkpoint_logs_at_once,
                                                  [this](Result<void> result) { checkpoint_done(std::move(result)); });
-  checkpointer_->start();
+  seams_.wake();
   return true;
 }
 
@@ -257,12 +259,14 @@ void Shard::housekeep() {
   for (std::size_t i = 0; i < replicas_.size(); ++i) {
     Replica& replica = *replicas_[i];
     if (quiet_[i].applied != replica.applied_index()) quiet_[i] = {replica.applied_index(), now};
-    const bool quiet = now - quiet_[i].since >= options_.idle_checkpoint;
-    all_quiet &= quiet && replica.entries_since_checkpoint() == 0;
-    if (quiet && replica.entries_since_checkpoint() > 0) checkpoint(replica.group());
+    all_quiet &= now - quiet_[i].since >= options_.idle_checkpoint && replica.entries_since_checkpoint() == 0;
   }
+  quiet_due_ = true;
   if (all_quiet && !checkpointer_ && !std::exchange(memory_freed_, true)) free_memory();
-  if (memory_freed_) journal_->trim_memory();  // what was still in use then
+  if (memory_freed_) {  // what was still in use then
+    journal_->trim_memory();
+    storage::let_go(*context_.files);
+  }
   memory_freed_ &= all_quiet;
   if (now >= retention_due_) {
     retention_due_ = now + options_.retention_check;
@@ -275,11 +279,21 @@ void Shard::housekeep() {
   seams_.wake();
 }
 
+/// Starts a checkpoint of a group that has been quiet for long and has something new; false: there is none.
+bool Shard::checkpoint_quiet() {
+  const SteadyTime now = seams_.clock.steady();
+  for (std::size_t i = 0; i < replicas_.size(); ++i)
+    if (now - quiet_[i].since >= options_.idle_checkpoint && quiet_[i].applied == replicas_[i]->applied_index() &&
+        checkpoint(replicas_[i]->group()))
+      return true;
+  return false;
+}
+
 /// An idle shard keeps nothing that it could read again: tails first, since they hold flush buffers.
 void Shard::free_memory() {
   for (auto& replica : replicas_) replica->drop_tails();
   journal_->trim_memory();
-  storage::trim_memory(*context_.files);
+  storage::let_go(*context_.files);
   if (seams_.freed) seams_.freed();
 }
 

@@ -38,6 +38,7 @@ struct ShardOptions {
   std::size_t spill_bytes = 16U << 20;          ///< unspilled memory that starts the spill
   std::size_t max_unspilled_bytes = 96U << 20;  ///< of one group; applying waits for the spill beyond it
   std::uint64_t checkpoint_entries = 10'000;    ///< entries retained by a group that start a checkpoint
+  std::size_t checkpoint_logs_at_once = 64;     ///< that a checkpoint syncs
   Millis idle_checkpoint{10'000};               ///< quiet time after which a group is checkpointed and frees its tails
   Millis retention_check{60'000};
   std::int64_t producer_expiry_ms = 24LL * 3600 * 1000;
@@ -113,6 +114,7 @@ class Shard final : public storage::JournalObserver {
   void relieve_pressure();
   void arm_housekeeping();
   void housekeep();
+  bool checkpoint_quiet();
   void free_memory();
   bool clocks_agree();
   void checkpoint_done(Result<void> result);
@@ -143,6 +145,7 @@ class Shard final : public storage::JournalObserver {
     SteadyTime since{0};
   };
   std::vector<Quiet> quiet_;   ///< by replica
+  bool quiet_due_ = false;     ///< quiet groups are being checkpointed, one after the other
   bool memory_freed_ = false;  ///< since everything fell quiet
   UniqueFunction<void()> drained_;
   bool draining_ = false;

@@ -11,7 +11,7 @@ std::shared_ptr<FilePool> make_file_pool(Disk& disk, std::size_t max_open_files,
   return std::make_shared<FilePool>(disk, max_open_files, max_tail_bytes);
 }
 
-void trim_memory(FilePool& pool) { pool.trim_memory(); }
+void let_go(FilePool& pool) { pool.let_go(); }
 
 LogStats log_stats(const FilePool& pool) {
   LogStats stats = pool.counted();
@@ -140,6 +140,15 @@ void FilePool::drop_dead_waiters() {
   std::deque<Waiter> alive, dead;  // the dead are destroyed last: their callbacks own operations
   for (Waiter& waiter : waiters_) (*waiter.alive ? alive : dead).push_back(std::move(waiter));
   waiters_ = std::move(alive);
+}
+
+void FilePool::let_go() {
+  staging_.clear();
+  indexes_.clear();
+  for (auto entry = open_.begin(); entry != open_.end();) {
+    const auto here = entry++;
+    if (here->leases == 0) close(here);
+  }
 }
 
 AlignedBuffer FilePool::take_staging() {

@@ -88,8 +88,8 @@ class FilePool : public std::enable_shared_from_this<FilePool> {
   static constexpr std::size_t kStagingBytes = std::size_t{2} << 20;
   AlignedBuffer take_staging();
   void return_staging(AlignedBuffer buffer);
-  /// Frees what is kept for reuse: for an idle shard.
-  void trim_memory() { staging_.clear(); }
+  /// Frees what is kept for reuse and can be had again, open files included: for an idle shard.
+  void let_go();
 
  private:
   static constexpr std::size_t kIdleStaging = 2;

@@ -43,6 +43,12 @@ void IndexCache::erase(std::uint64_t id) {
   by_id_.erase(found);
 }
 
+void IndexCache::clear() {
+  entries_.clear();
+  by_id_ = {};
+  bytes_ = 0;
+}
+
 void IndexCache::shrink() {
   while (bytes_ > kMaxBytes && entries_.size() > 1) erase(entries_.back().id);
 }

@@ -27,6 +27,7 @@ class IndexCache {
   /// It has grown.
   void grown(std::uint64_t id);
   void erase(std::uint64_t id);
+  void clear();
 
   std::size_t bytes() const { return bytes_; }
 

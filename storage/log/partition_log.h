@@ -33,8 +33,8 @@ namespace sluice::storage {
 class FilePool;
 std::shared_ptr<FilePool> make_file_pool(Disk& disk, std::size_t max_open_files,
                                          std::size_t max_tail_bytes = std::size_t{32} << 20);
-/// Frees memory that is kept for reuse: for an idle shard.
-void trim_memory(FilePool& pool);
+/// Frees memory that is kept for reuse, and closes files that nothing is using: for an idle shard.
+void let_go(FilePool& pool);
 
 /// What a shard's logs did since their pool was made, and hold.
 struct LogStats {

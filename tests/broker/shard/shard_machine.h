@@ -28,7 +28,10 @@ class ShardMachine : public ApplyObserver {
   static constexpr GroupId kGroup{1};
 
   explicit ShardMachine(std::uint64_t seed = 1) : random(seed), store(seed) { store.make_durable_dirs("data"); }
-  ~ShardMachine() override { end(); }
+  ~ShardMachine() override {
+    store.kill();  // whatever is under way
+    end();
+  }
 
   /// Begins a life; formats at the first.
   Result<void> start() {
@@ -49,6 +52,7 @@ class ShardMachine : public ApplyObserver {
     options.journal.buffer_bytes = 1U << 20;
     options.journal.max_entry_bytes = 128U << 10;
     options.spill_bytes = 32U << 10;
+    options.checkpoint_logs_at_once = 1;
     options.min_free_bytes = 256U << 10;
     options.reserve_bytes = 64U << 10;
     shard_ = std::make_unique<Shard>(

@@ -44,6 +44,7 @@ NodeWorld::NodeWorld(std::uint64_t seed)
   settings_.disk_reserve_bytes = 256 << 10;
   settings_.retention_check_ms = 300;
   settings_.checkpoint_idle_ms = 200;
+  settings_.checkpoint_logs_at_once = 1 + random_.below(3);
   identity_.cluster_id = "simulated";
   identity_.shards = static_cast<std::uint32_t>(1 + random_.below(3));
   store_.make_durable_dirs(std::string(kData));

@@ -63,6 +63,20 @@ TEST(FilePool, ClosesTheLeastRecentlyUsed) {
   EXPECT_EQ(p.pool->open_files(), 2U);
 }
 
+TEST(FilePool, AnIdleShardLetsGoOfWhatNobodyUses) {
+  Pool p;
+  p.acquire("a");
+  p.acquire("b");
+  p.end_first();
+  let_go(*p.pool);
+  EXPECT_EQ(p.pool->open_files(), 1U) << "b is leased";
+  p.acquire("a");
+  EXPECT_EQ(p.pool->open_files(), 2U);
+  p.leases.clear();
+  let_go(*p.pool);
+  EXPECT_EQ(p.pool->open_files(), 0U);
+}
+
 TEST(FilePool, WhatIsForgottenIsOpenedAnew) {
   Pool p;
   p.acquire("a");
