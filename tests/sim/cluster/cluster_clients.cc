@@ -66,7 +66,7 @@ void ClusterClients::try_elsewhere(Producer& producer) {
 }
 
 void ClusterClients::step_later(Producer& producer) {
-  const auto delay = std::chrono::microseconds(300 + world_.random().below(8'000));
+  const auto delay = std::chrono::microseconds(300 + world_.random().below(world_.quiet() ? 200'000 : 8'000));
   world_.scheduler().schedule_after(delay, 0, [this, &producer] {
     if (!world_.history().violation().empty()) return;
     step(producer);

@@ -44,6 +44,7 @@ class ClusterNode final : public ApplyObserver {
   /// Nothing runs for so long, as when the process is stopped.
   void pause(Nanos time);
   void receive(GroupId group, RaftMessage message);
+  void slow_journal(Nanos more) { store_.stall("journal", more); }
   /// Reads on in what is applied, and has it checked.
   void read_on();
   bool has_read_all() const;

@@ -20,8 +20,14 @@ ClusterWorld::ClusterWorld(std::uint64_t seed)
     nodes_[nth] = std::make_unique<ClusterNode>(*this, NodeId(static_cast<std::int32_t>(nth + 1)), seed * 31 + nth);
   if (random_.one_in(2)) lost_per_mille_ = static_cast<unsigned>(random_.below(100));
   if (random_.one_in(2)) doubled_per_mille_ = static_cast<unsigned>(random_.below(100));
+  quiet_ = random_.one_in(3);
+  constexpr std::uint64_t kDeaths[] = {0, 6, 1};
+  deaths_one_in_ = kDeaths[random_.below(quiet_ ? 2 : 3)];
   delay_us_ = 100 + random_.below(random_.one_in(4) ? 15'000 : 1'500);
-  trouble_every_us_ = 10'000 + random_.below(100'000);
+  if (random_.one_in(2)) {  // slow disks: more happens while something is under way
+    for (auto& node : nodes_) node->slow_journal(between(1, 2'000));
+  }
+  trouble_every_us_ = 10'000 + random_.below(quiet_ ? 30'000 : 100'000);
 }
 
 Nanos ClusterWorld::between(std::uint64_t least_us, std::uint64_t most_us) {
@@ -34,7 +40,7 @@ std::string ClusterWorld::summary() {
       "cuts, {} checkpoints, {} offered, {} journal files begun, {} retries, {} ms, hash {:016x}",
       seed_, history_.acknowledgements(), history_.batches_read(), history_.terms(), counts_.messages,
       counts_.power_losses, counts_.kills, counts_.pauses, counts_.cuts, counts_.checkpoints, counts_.snapshots,
-      counts_.recycled, clients_.retries(), std::chrono::duration_cast<Millis>(scheduler_.now()).count(),
+      counts_.files_begun, clients_.retries(), std::chrono::duration_cast<Millis>(scheduler_.now()).count(),
       history_.hash());
   for (auto& node : nodes_) text += "\n  " + node->describe();
   return text;
@@ -104,8 +110,8 @@ void ClusterWorld::transmit(GroupId group, RaftMessage message) {
       if (ok() && linked(from, to)) node(to).receive(group, message);
     });
   // Now and then a vote is given, and the power fails.
-  if (!calm_ && message.kind == RaftMessage::Kind::vote_result && message.granted && !message.pre_vote &&
-      random_.one_in(20))
+  if (message.kind == RaftMessage::Kind::vote_result && message.granted && !message.pre_vote && random_.one_in(20) &&
+      death_strikes())
     scheduler_.schedule_after(between(1, 3'000), 0, [this, from] {
       if (!calm_ && node(from).up()) die(node(from), true, between(1'000, 100'000));
     });
@@ -151,10 +157,10 @@ void ClusterWorld::trouble() {
   switch (random_.below(8)) {
     case 0:
     case 1:
-      if (victim.up()) die(victim, !random_.one_in(3), between(1'000, 200'000));
+      if (victim.up() && death_strikes()) die(victim, !random_.one_in(3), between(1'000, 200'000));
       break;
     case 2:
-      if (leader != nullptr) die(*leader, !random_.one_in(3), between(1'000, 200'000));
+      if (leader != nullptr && death_strikes()) die(*leader, !random_.one_in(3), between(1'000, 200'000));
       break;
     case 3:
       if (leader != nullptr) leader->pause(between(20'000, 200'000)), ++counts_.pauses;
@@ -169,7 +175,7 @@ void ClusterWorld::trouble() {
 }
 
 void ClusterWorld::checkpoints_later() {
-  scheduler_.schedule_after(between(500, 6'000), 0, [this] {
+  scheduler_.schedule_after(quiet_ ? between(100, 1'000) : between(500, 6'000), 0, [this] {
     if (!ok()) return;
     ClusterNode& node = any_node();
     const GroupId group = kGroups[random_.below(std::size(kGroups))];
@@ -183,18 +189,25 @@ void ClusterWorld::checkpoints_later() {
   });
 }
 
-/// A journal file that is being prepared is a good moment for the power to fail.
+/// While a journal file is being prepared is a good moment for the power to fail.
 void ClusterWorld::watch_journals_later() {
   scheduler_.schedule_after(std::chrono::microseconds(250), 0, [this] {
     if (calm_ || !ok()) return;
     for (std::size_t nth = 0; nth < kNodes; ++nth) {
-      std::string newest;
-      for (const std::string& path : nodes_[nth]->store().files())
-        if (path.ends_with(".wal")) newest = std::max(newest, path);
-      if (newest == newest_file_[nth]) continue;
+      ClusterNode& node = *nodes_[nth];
+      NewestFile newest{node.life_number(), {}};
+      std::size_t files = 0;
+      for (const std::string& path : node.store().files())
+        if (path.ends_with(".wal")) newest.path = std::max(newest.path, path), ++files;
+      const bool same_life = newest.life == newest_file_[nth].life;
+      if (same_life && newest.path == newest_file_[nth].path) continue;
       newest_file_[nth] = newest;
-      ++counts_.recycled;
-      if (nodes_[nth]->up() && random_.one_in(60)) die(*nodes_[nth], true, between(1'000, 60'000));
+      ++counts_.files_begun;
+      // The fewer there are, the more likely one was just made from what is hardly released.
+      if (!same_life || deaths_one_in_ == 0 || !random_.one_in(files <= 3 ? 3 : 60)) continue;
+      scheduler_.schedule_after(between(1, 3'000), 0, [this, &node] {
+        if (!calm_ && node.up()) die(node, true, between(1'000, 60'000));
+      });
     }
     watch_journals_later();
   });

@@ -31,11 +31,12 @@ class ClusterWorld {
   ClusterHistory& history() { return history_; }
   void transmit(GroupId group, RaftMessage message);
   ClusterNode& node(NodeId id) { return *nodes_[static_cast<std::size_t>(id.value - 1)]; }
+  bool quiet() const { return quiet_; }
   ClusterNode& any_node() { return *nodes_[random_.below(kNodes)]; }
 
   struct Counts {
     std::uint64_t messages = 0, power_losses = 0, kills = 0, pauses = 0, cuts = 0, checkpoints = 0, snapshots = 0;
-    std::uint64_t recycled = 0;
+    std::uint64_t files_begun = 0;  ///< of journals
   };
   const Counts& counts() const { return counts_; }
 
@@ -47,6 +48,8 @@ class ClusterWorld {
   Nanos between(std::uint64_t least_us, std::uint64_t most_us);
   void boot(ClusterNode& node);
   void die(ClusterNode& node, bool power_lost, Nanos down);
+  /// Whether this is the moment: some runs have no deaths, so that nodes come to lead again in the same life.
+  bool death_strikes() { return !calm_ && deaths_one_in_ != 0 && random_.one_in(deaths_one_in_); }
   void trouble_later();
   void trouble();
   void isolate(std::size_t which);
@@ -64,8 +67,16 @@ class ClusterWorld {
   std::array<std::unique_ptr<ClusterNode>, kNodes> nodes_;
   ClusterClients clients_;
   std::array<std::array<bool, kNodes>, kNodes> cut_{};
-  std::array<std::string, kNodes> newest_file_;
+  struct NewestFile {
+    std::uint64_t life = 0;
+    std::string path;
+  };
+  std::array<NewestFile, kNodes> newest_file_;  ///< of each node's journal
   unsigned lost_per_mille_ = 0, doubled_per_mille_ = 0;
+  /// Little is written, and it is soon covered by checkpoints: then journals have few files, and hold votes in the
+  /// main.
+  bool quiet_ = false;
+  std::uint64_t deaths_one_in_ = 1;  ///< 0: never
   std::uint64_t delay_us_ = 500, trouble_every_us_ = 30'000;
   bool calm_ = false;
   Counts counts_;
