@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "protocol/kafka/messages.h"
-#include "tests/protocol/kafka/allocation.h"
+#include "tests/protocol/base/counted_memory.h"
 #include "tests/protocol/kafka/flatten.h"
 #include "tests/protocol/kafka/vectors.h"
 

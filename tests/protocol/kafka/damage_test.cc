@@ -5,7 +5,7 @@
 
 #include "protocol/kafka/codec.h"
 #include "protocol/kafka/messages.h"
-#include "tests/protocol/kafka/allocation.h"
+#include "tests/protocol/base/counted_memory.h"
 #include "tests/protocol/kafka/vectors.h"
 
 namespace sluice::kafka::test {

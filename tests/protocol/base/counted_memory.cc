@@ -1,19 +1,22 @@
-// The counting operators new and delete of the test program.
-#include "tests/protocol/kafka/allocation.h"
+// The counting operators new and delete of a test program.
+#include "tests/protocol/base/counted_memory.h"
 
 #include <cstdlib>
 #include <new>
 
 namespace {
-thread_local std::size_t total = 0;
+thread_local std::size_t calls = 0;
+thread_local std::size_t bytes = 0;
 }  // namespace
 
-namespace sluice::kafka::test {
-std::size_t allocated_bytes() { return total; }
-}  // namespace sluice::kafka::test
+namespace sluice {
+std::size_t allocations() { return calls; }
+std::size_t allocated_bytes() { return bytes; }
+}  // namespace sluice
 
 void* operator new(std::size_t size) {
-  total += size;
+  ++calls;
+  bytes += size;
   if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
   std::abort();
 }
