@@ -99,6 +99,8 @@ class ConnectionMemory : public std::enable_shared_from_this<ConnectionMemory> {
 
   /// What one fetch may bring back now.
   std::size_t fetch_bytes() const;
+  /// Whether connections may take more than they need to hold what has come.
+  bool roomy() const { return held_.request_bytes < max_requests_ / 2; }
   const Held& held() const { return held_; }
 
  private:

@@ -7,9 +7,11 @@
 //
 // Invariants: memory follows the bytes that arrived, never a claimed length: a buffer starts small and doubles (up to
 // kMostEarned it may jump to the size of the connection's last whole frame); the claim is checked as soon as its four
-// bytes are there. Where a frame begins, the buffer is as large as what used to come at once: a connection that is idle
-// holds kLeastCapacity. What was handed out is never written again, so slices may be read by other threads. Owner:
-// protocol/base; each protocol has its length rule, each connection a reader. Pure: no I/O, no clock.
+// bytes are there. Where a frame begins, the buffer is as large as what used to come at once: up to kMostFirstCapacity,
+// and in bulk up to kMostBulkCapacity, where that is allowed and for a sender whose next frame follows at once; when
+// none does, what waits for the next frame is small again. What was handed out is never written again, so slices may be
+// read by other threads. Owner: protocol/base; each protocol has its length rule, each connection a reader. Pure: no
+// I/O, no clock.
 #pragma once
 
 #include <memory>
@@ -24,6 +26,7 @@ class FrameReader {
  public:
   static constexpr std::size_t kLeastCapacity = 1 << 10;
   static constexpr std::size_t kMostFirstCapacity = 16 << 10;  ///< of a buffer in which a frame begins
+  static constexpr std::size_t kMostBulkCapacity = 512 << 10;  ///< the same, in bulk
   static constexpr std::size_t kLeastSpace = 512;              ///< what `prepare` offers at least
 
   static constexpr std::size_t kMostEarned = 1 << 20;
@@ -36,6 +39,8 @@ class FrameReader {
 
   /// `max_frame_bytes` bounds a frame without its length field.
   FrameReader(LengthRule rule, std::size_t max_frame_bytes) : rule_(rule), max_frame_bytes_(max_frame_bytes) {}
+  /// Whether memory may be spent on receiving much at once. Until told otherwise: no.
+  void allow_bulk(bool allowed) { bulk_allowed_ = allowed; }
 
   /// Where to receive the next bytes: never empty. Valid until the next call of any other function.
   MutableByteSpan prepare();
@@ -60,6 +65,10 @@ class FrameReader {
  private:
   bool must_renew() const;
   std::size_t renewed_capacity() const;
+  /// Of a buffer in which a frame begins.
+  std::size_t first_capacity() const {
+    return std::min(first_capacity_, bulk_allowed_ && streaming_ ? kMostBulkCapacity : kMostFirstCapacity);
+  }
   /// Moves what is pending into a buffer with room for more.
   void renew();
   /// Size of the pending frame with its length field; 0 while that is not known or not allowed.
@@ -73,6 +82,8 @@ class FrameReader {
   std::size_t end_ = 0;    ///< of the bytes received
   std::size_t first_capacity_ = kLeastCapacity;
   std::size_t last_size_ = 0;  ///< of the last whole frame, with its length field
+  bool bulk_allowed_ = false;
+  bool streaming_ = false;  ///< the last bytes filled the buffer and went beyond the frame they began with
 };
 
 }  // namespace sluice

@@ -107,6 +107,55 @@ TEST(FrameReader, AConnectionThatSendsLargeFramesGetsALargeBufferAtOnceButHoldsA
   EXPECT_EQ(frames.capacity(), frame.size());
 }
 
+/// Receives the stream as a socket gives it that holds `available` bytes each time; returns how often it took.
+int receive(FrameReader& frames, ByteSpan stream, std::size_t available, std::size_t& most_capacity) {
+  int calls = 0;
+  while (!stream.empty()) {
+    std::size_t in_socket = std::min(available, stream.size());
+    while (in_socket > 0) {
+      const MutableByteSpan space = frames.prepare();
+      most_capacity = std::max(most_capacity, frames.capacity());
+      const std::size_t n = std::min(space.size(), in_socket);
+      std::copy_n(stream.begin(), n, space.begin());
+      frames.commit(n);
+      ++calls;
+      stream = stream.subspan(n);
+      in_socket -= n;
+      drain(frames);
+    }
+  }
+  return calls;
+}
+
+TEST(FrameReader, ASenderThatFillsEveryBufferIsReceivedInBulk) {
+  std::vector<std::byte> stream;
+  const std::vector<std::byte> frame = framed(std::string(60'000, 'x'));
+  for (int i = 0; i < 100; ++i) stream.insert(stream.end(), frame.begin(), frame.end());
+  FrameReader frugal(rule, 1 << 20), bulk(rule, 1 << 20);
+  bulk.allow_bulk(true);
+  std::size_t most_frugal = 0, most_bulk = 0;
+  EXPECT_GE(receive(frugal, stream, stream.size(), most_frugal), 200);
+  EXPECT_LE(most_frugal, frame.size());
+  EXPECT_LE(receive(bulk, stream, stream.size(), most_bulk), 30);
+  EXPECT_EQ(most_bulk, FrameReader::kMostBulkCapacity);
+}
+
+TEST(FrameReader, BulkEndsWithTheStream) {
+  const std::vector<std::byte> frame = framed(std::string(60'000, 'x'));
+  std::vector<std::byte> stream;
+  for (int i = 0; i < 100; ++i) stream.insert(stream.end(), frame.begin(), frame.end());
+  FrameReader frames(rule, 1 << 20);
+  frames.allow_bulk(true);
+  std::size_t most = 0;
+  receive(frames, stream, stream.size(), most);
+  ASSERT_EQ(frames.pending(), 0U);
+  frames.prepare();
+  EXPECT_LE(frames.capacity(), FrameReader::kMostFirstCapacity) << "nobody knows when the next frame comes";
+  most = 0;
+  receive(frames, stream, frame.size(), most);
+  EXPECT_LE(most, frame.size() + (4 << 10)) << "who waits for replies has no use for more than a frame";
+}
+
 TEST(FrameReader, LetsGoOfAnEmptyBuffer) {
   FrameReader frames(rule, 1000);
   EXPECT_EQ(frames.capacity(), 0U) << "a new connection holds nothing";
