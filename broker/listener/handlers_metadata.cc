@@ -3,6 +3,7 @@
 #include <map>
 #include <set>
 
+#include "broker/listener/authorized_operations.h"
 #include "broker/listener/handlers.h"
 #include "broker/listener/leader_hints.h"
 #include "protocol/kafka/metadata.h"
@@ -56,6 +57,15 @@ kafka::MetadataResponseTopic describe_topic(const BrokerApi& broker, const Topic
   return entry;
 }
 
+void tell_operations(const kafka::MetadataRequest& request, kafka::MetadataResponse& response) {
+  if (request.include_cluster_authorized_operations) response.cluster_authorized_operations = kClusterOperations;
+  if (!request.include_topic_authorized_operations) return;
+  for (kafka::MetadataResponseTopic& topic : response.topics) {
+    if (topic.error_code != ErrorCode::none) continue;
+    topic.topic_authorized_operations = topic.is_internal ? kInternalTopicOperations : kTopicOperations;
+  }
+}
+
 kafka::MetadataResponseTopic missing(const kafka::MetadataRequestTopic& asked, ErrorCode code) {
   kafka::MetadataResponseTopic entry;
   entry.error_code = code;
@@ -100,6 +110,7 @@ kafka::MetadataResponse make_reply(const kafka::MetadataRequest& request, const 
     for (const auto& [name, topic] : cluster.topics()) {
       if (is_there(&topic) && !topic.internal) response.topics.push_back(describe_topic(broker, topic));
     }
+    tell_operations(request, response);
     return response;
   }
   for (const kafka::MetadataRequestTopic& asked : *request.topics) {
@@ -111,6 +122,7 @@ kafka::MetadataResponse make_reply(const kafka::MetadataRequest& request, const 
     }
     response.topics.push_back(answer_one(asked, failure, call, broker));
   }
+  tell_operations(request, response);
   return response;
 }
 

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "broker/listener/authorized_operations.h"
 #include "broker/listener/handlers.h"
 #include "protocol/kafka/describe_cluster.h"
 #include "protocol/kafka/describe_log_dirs.h"
@@ -15,11 +16,6 @@ namespace {
 using kafka::ErrorCode;
 
 enum EndpointType : std::int8_t { kBrokers = 1, kControllers = 2 };
-
-/// Bits of what a client may do to the cluster, in Kafka's numbers of operations. Everybody may do everything here.
-constexpr std::int32_t kClusterOperations = 1 << 5 | 1 << 7 | 1 << 8 |  // create, alter, describe
-                                            1 << 10 | 1 << 11 |         // describe and alter configs
-                                            1 << 12;                    // idempotent write
 
 std::int64_t as_signed(std::uint64_t bytes) {
   constexpr auto kMost = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());

@@ -62,9 +62,14 @@ CreateTopicRequest to_internal(const kafka::CreatableTopic& topic, bool validate
   return work;
 }
 
+/// What is left for the service to find wrong in a request's arguments is its assignments.
+ErrorCode code_of(const Error& error, const KafkaCall& call) {
+  return error.code == Errc::invalid_argument ? ErrorCode::invalid_replica_assignment : call.code(error);
+}
+
 void fill_in(kafka::CreatedTopic& entry, const CreateTopicResult& result, const KafkaCall& call) {
   if (result.error) {
-    entry.error_code = call.code(*result.error);
+    entry.error_code = code_of(*result.error, call);
     entry.error_message = result.error->message;
     return;
   }

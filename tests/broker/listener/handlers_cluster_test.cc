@@ -176,6 +176,25 @@ TEST_F(ClusterHandlers, WhatCreationSaysIsPassedOn) {
   EXPECT_EQ(created("e", Error{Errc::busy, ""}, false).error_code, ErrorCode::leader_not_available);
 }
 
+TEST_F(ClusterHandlers, MetadataTellsWhatOneMayDoToWhoAsks) {
+  broker_.add_topic("orders", 1);
+  constexpr std::int32_t kRead = 1 << 3;
+  for (std::int16_t version = 8; version <= 12; ++version) {
+    for (const bool asked : {false, true}) {
+      SCOPED_TRACE(version);
+      kafka::MetadataRequest request = about({"orders", "no-such-topic"});
+      request.allow_auto_topic_creation = false;
+      request.include_topic_authorized_operations = asked;
+      request.include_cluster_authorized_operations = asked;
+      const auto response = metadata(version, request);
+      EXPECT_EQ(response.topics.at(0).topic_authorized_operations != kafka::kOperationsNotAsked, asked);
+      EXPECT_EQ((response.topics.at(0).topic_authorized_operations & kRead) != 0, asked);
+      EXPECT_EQ(response.topics.at(1).topic_authorized_operations, kafka::kOperationsNotAsked);
+      EXPECT_EQ(response.cluster_authorized_operations != kafka::kOperationsNotAsked, asked && version <= 10);
+    }
+  }
+}
+
 TEST_F(ClusterHandlers, NothingIsCreatedWhereThatIsNotAllowed) {
   kafka::MetadataRequest request = about({"nobody"});
   request.allow_auto_topic_creation = false;
@@ -199,6 +218,22 @@ TEST_F(ClusterHandlers, FindCoordinatorInEveryVersion) {
       EXPECT_EQ(response.coordinators[1].key, "g2");
       EXPECT_EQ(response.coordinators[1].error_code, ErrorCode::coordinator_not_available);
     }
+  }
+}
+
+TEST_F(ClusterHandlers, ATransactionIsRefusedForGood) {
+  for (std::int16_t version = 1; version <= 6; ++version) {
+    SCOPED_TRACE(version);
+    kafka::FindCoordinatorRequest request;
+    request.key = "t";
+    request.coordinator_keys = {"t"};
+    request.key_type = 1;
+    auto response = client_->ask<kafka::FindCoordinatorResponse>(version, request);
+    EXPECT_EQ(version < 4 ? response.error_code : response.coordinators.at(0).error_code,
+              ErrorCode::transactional_id_authorization_failed);
+    request.key_type = 2;
+    response = client_->ask<kafka::FindCoordinatorResponse>(version, request);
+    EXPECT_EQ(version < 4 ? response.error_code : response.coordinators.at(0).error_code, ErrorCode::invalid_request);
   }
 }
 
@@ -270,16 +305,18 @@ TEST_F(ClusterHandlers, CreateTopicsRefusesShapesWithTheirOwnCodes) {
       topic("exists", -1, -1),
       topic("zero", 0, 1),
       topic("many", 1, 3),
+      topic("elsewhere", -1, -1, {{PartitionIndex(0), {NodeId(9)}}}),
   };
   client_->send(1, 6, request);
   settle();
   ASSERT_EQ(broker_.creates.size(), 1U);
-  ASSERT_EQ(broker_.creates[0].request.size(), 4U);
+  ASSERT_EQ(broker_.creates[0].request.size(), 5U);
   EXPECT_EQ(broker_.creates[0].request[0].assignments.size(), 2U);
-  std::vector<CreateTopicResult> results(4);
+  std::vector<CreateTopicResult> results(5);
   results[1].error = Error{Errc::topic_exists, "topic 'exists' exists"};
   results[2].error = Error{Errc::invalid_partitions, ""};
   results[3].error = Error{Errc::invalid_replication, ""};
+  results[4].error = Error{Errc::invalid_argument, ""};
   FakeBroker::answer(broker_.creates, std::move(results));
   const auto response = client_->take<kafka::CreateTopicsResponse>(1, 6);
   std::vector<ErrorCode> codes;
@@ -288,7 +325,7 @@ TEST_F(ClusterHandlers, CreateTopicsRefusesShapesWithTheirOwnCodes) {
             (std::vector<ErrorCode>{ErrorCode::invalid_request, ErrorCode::invalid_request, ErrorCode::invalid_request,
                                     ErrorCode::invalid_replica_assignment, ErrorCode::invalid_replica_assignment,
                                     ErrorCode::none, ErrorCode::topic_already_exists, ErrorCode::invalid_partitions,
-                                    ErrorCode::invalid_replication_factor}));
+                                    ErrorCode::invalid_replication_factor, ErrorCode::invalid_replica_assignment}));
   EXPECT_EQ(response.topics[6].error_message, "topic 'exists' exists");
 }
 
