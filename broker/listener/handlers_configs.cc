@@ -79,6 +79,7 @@ class Describer {
     config.name = setting.name;
     config.value = setting.value;
     config.read_only = read_only;
+    config.is_default = setting.is_default;
     config.config_source = setting.is_default ? ConfigSource::default_value : set_as;
     config.config_type = config_type(setting.type);
     if (request_.include_documentation) config.documentation = setting.help;

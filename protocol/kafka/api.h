@@ -55,7 +55,7 @@ inline constexpr std::array kApis = {
     ApiInfo{ApiKey::delete_records, 0, 2, 2, "DeleteRecords", true},
     ApiInfo{ApiKey::init_producer_id, 0, 5, 2, "InitProducerId", true},
     ApiInfo{ApiKey::offset_for_leader_epoch, 2, 4, 4, "OffsetForLeaderEpoch", true},
-    ApiInfo{ApiKey::describe_configs, 1, 4, 4, "DescribeConfigs", true},
+    ApiInfo{ApiKey::describe_configs, 0, 4, 4, "DescribeConfigs", true},
     ApiInfo{ApiKey::alter_configs, 0, 2, 2, "AlterConfigs", true},
     ApiInfo{ApiKey::describe_log_dirs, 1, 4, 2, "DescribeLogDirs", true},
     ApiInfo{ApiKey::create_partitions, 0, 3, 2, "CreatePartitions", true},

@@ -46,7 +46,7 @@ struct DescribeConfigsRequest {
   template <class A>
   void io(A& a) {
     a(resources);
-    a(include_synonyms);
+    a(include_synonyms, since(1));
     a(include_documentation, since(3));
   }
 };
@@ -67,7 +67,8 @@ struct DescribedConfig {
   std::string name;
   std::optional<std::string> value;
   bool read_only = false;
-  ConfigSource config_source{-1};
+  bool is_default = false;         ///< v0, where there is no source
+  ConfigSource config_source{-1};  ///< v1
   bool is_sensitive = false;
   std::vector<DescribeConfigsSynonym> synonyms;
   std::int8_t config_type = 0;
@@ -78,9 +79,10 @@ struct DescribedConfig {
     a(name);
     a(value, nullable);
     a(read_only);
-    a(config_source);
+    a(is_default, until(0));
+    a(config_source, since(1));
     a(is_sensitive);
-    a(synonyms);
+    a(synonyms, since(1));
     a(config_type, since(3));
     a(documentation, since(3), nullable);
   }

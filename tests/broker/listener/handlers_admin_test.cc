@@ -162,9 +162,10 @@ TEST_F(AdminHandlers, DescribeConfigsOfATopicInEveryVersion) {
   TopicSettings settings;
   ASSERT_TRUE(set_topic_setting(settings, "retention.ms", "1000"));
   broker_.add_topic("orders", 1, 1, TopicPhase::live, settings);
-  for (std::int16_t version = 1; version <= 4; ++version) {
+  for (std::int16_t version = 0; version <= 4; ++version) {
     for (const bool with_all : {false, true}) {
       SCOPED_TRACE(version);
+      const bool synonyms = with_all && version >= 1;
       kafka::DescribeConfigsRequest request;
       request.resources = {{ConfigResource::topic, "orders", std::nullopt},
                            {ConfigResource::topic, "nowhere", std::nullopt},
@@ -184,7 +185,11 @@ TEST_F(AdminHandlers, DescribeConfigsOfATopicInEveryVersion) {
         const bool is_set = config.name == "retention.ms";
         EXPECT_FALSE(config.read_only);
         EXPECT_FALSE(config.is_sensitive);
-        EXPECT_EQ(config.config_source, is_set ? ConfigSource::topic : ConfigSource::default_value);
+        if (version == 0) {
+          EXPECT_EQ(config.is_default, !is_set);
+        } else {
+          EXPECT_EQ(config.config_source, is_set ? ConfigSource::topic : ConfigSource::default_value);
+        }
         if (is_set) {
           EXPECT_EQ(config.value, "1000");
         }
@@ -192,8 +197,8 @@ TEST_F(AdminHandlers, DescribeConfigsOfATopicInEveryVersion) {
           EXPECT_EQ(config.config_type, 5) << "a long";
         }
         EXPECT_EQ(config.documentation.has_value(), with_all && version >= 3);
-        ASSERT_EQ(config.synonyms.size(), !with_all ? 0U : is_set ? 2U : 1U);
-        if (!with_all) continue;
+        ASSERT_EQ(config.synonyms.size(), !synonyms ? 0U : is_set ? 2U : 1U);
+        if (!synonyms) continue;
         if (is_set) {
           EXPECT_EQ(config.synonyms[0].source, ConfigSource::topic);
           EXPECT_EQ(config.synonyms[0].value, "1000");

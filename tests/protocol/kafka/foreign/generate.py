@@ -2,8 +2,8 @@
 """Makes the foreign bytes that tests/protocol/kafka/foreign_vectors_test.cc holds our codec against.
 
 Our codec is symmetric, so a round trip through it cannot notice a field that is missing, too wide or in the wrong
-place. These frames were written by two independent implementations instead: kio for all but Produce 0-2, which it does
-not have, and kafka-python for those. The outcome is committed; run this again only to add an API or a version:
+place. These frames were written by two independent implementations instead: kio for all but Produce 0-2 and
+DescribeConfigs 0, which it does not have, and kafka-python for those. The outcome is committed; run this again only to add an API or a version:
 
     python3 -m venv venv && venv/bin/pip install kio==0.6.5 kafka-python==3.0.12 && venv/bin/python generate.py
 
@@ -22,6 +22,7 @@ import types
 import typing
 import uuid
 
+from kafka.protocol.old import admin as old_admin
 from kafka.protocol.old import api as old_api
 from kafka.protocol.old import produce as old_produce
 from kio.schema.errors import ErrorCode
@@ -41,7 +42,7 @@ APIS = {  # name: (key, first version, last version)
     "delete_records": (21, 0, 2),
     "init_producer_id": (22, 0, 5),
     "offset_for_leader_epoch": (23, 2, 4),
-    "describe_configs": (32, 1, 4),
+    "describe_configs": (32, 0, 4),
     "alter_configs": (33, 0, 2),
     "describe_log_dirs": (35, 1, 4),
     "create_partitions": (37, 0, 3),
@@ -182,55 +183,88 @@ def by_kio(name, key, version, kind, variant):
     return header + encode(build(entity, variant, Values(), "", lines)), lines
 
 
+class OldFrame:
+    """A frame in the making, from kafka-python's hand-written schemas: fields are made in order and noted as lines."""
+
+    def __init__(self, variant):
+        self.values, self.lines, self.variant = Values(), [], variant
+        self.count = {"full": 2, "sparse": 1, "empty": 0}[variant]
+
+    def header(self, kind, key, version):
+        correlation_id = 0x0A0B0C00 + version
+        self.lines.append(f"correlation_id={correlation_id}")
+        if kind == "response":
+            return old_api.ResponseHeader(correlation_id).encode()
+        client_id = None if self.variant == "sparse" else f"foreign-{self.variant}"
+        self.lines.append(f"client_id={text_of(client_id)}")
+        return old_api.RequestHeader(key, version, correlation_id, client_id).encode()
+
+    def field(self, path, kafka_type, nullable=False):
+        made = None if nullable and self.variant != "full" else self.values.make(kafka_type, path.rsplit(".")[-1])
+        self.lines.append(f"{path}={text_of(made)}")
+        return made
+
+    def array(self, path, make):
+        """What `make` makes of the path of each element."""
+        self.lines.append(f"{path}.size={self.count}")
+        return [make(f"{path}[{n}]") for n in range(self.count)]
+
+
 def produce_by_kafka_python(version, kind, variant):
-    """Produce 0-2, from kafka-python's hand-written schemas."""
-    values, lines = Values(), []
-    count = {"full": 2, "sparse": 1, "empty": 0}[variant]
-
-    def value(path, kafka_type):
-        v = values.make(kafka_type, path.rsplit(".")[-1])
-        if kafka_type == "records" and variant != "full":
-            v = None
-        lines.append(f"{path}={text_of(v)}")
-        return v
-
-    correlation_id = 0x0A0B0C00 + version
-    lines.append(f"correlation_id={correlation_id}")
-    header = old_api.ResponseHeader(correlation_id).encode()
+    frame = OldFrame(variant)
+    header = frame.header(kind, 0, version)
     if kind == "request":
-        client_id = None if variant == "sparse" else f"foreign-{variant}"
-        lines.append(f"client_id={text_of(client_id)}")
-        header = old_api.RequestHeader(0, version, correlation_id, client_id).encode()
-        acks, timeout = value("acks", "int16"), value("timeout_ms", "int32")
-        lines.append(f"topic_data.size={count}")
-        topics = []
-        for t in range(count):
-            path = f"topic_data[{t}]."
-            name = value(path + "name", "string")
-            lines.append(f"{path}partition_data.size={count}")
-            topics.append((name, [(value(f"{path}partition_data[{p}].index", "int32"),
-                                   value(f"{path}partition_data[{p}].records", "records")) for p in range(count)]))
-        body = old_produce.ProduceRequest[version](required_acks=acks, timeout=timeout, topics=topics).encode()
-        return header + body, lines
-    topics = []
-    lines.append(f"responses.size={count}")
-    for t in range(count):
-        path = f"responses[{t}]."
-        name = value(path + "name", "string")
-        lines.append(f"{path}partition_responses.size={count}")
-        partitions = []
-        for p in range(count):
-            at = f"{path}partition_responses[{p}]."
-            fields = [value(at + "index", "int32"), value(at + "error_code", "error_code"),
-                      value(at + "base_offset", "int64")]
-            if version >= 2:
-                fields.append(value(at + "log_append_time_ms", "int64"))
-            partitions.append(tuple(fields))
-        topics.append((name, partitions))
-    arguments = {"topics": topics}
+        acks, timeout = frame.field("acks", "int16"), frame.field("timeout_ms", "int32")
+
+        def partition_data(path):
+            return frame.field(path + ".index", "int32"), frame.field(path + ".records", "records", nullable=True)
+
+        topics = frame.array("topic_data", lambda path: (frame.field(path + ".name", "string"),
+                                                         frame.array(path + ".partition_data", partition_data)))
+        body = old_produce.ProduceRequest[version](required_acks=acks, timeout=timeout, topics=topics)
+        return header + body.encode(), frame.lines
+
+    def partition_response(path):
+        fields = [frame.field(path + ".index", "int32"), frame.field(path + ".error_code", "error_code"),
+                  frame.field(path + ".base_offset", "int64")]
+        if version >= 2:
+            fields.append(frame.field(path + ".log_append_time_ms", "int64"))
+        return tuple(fields)
+
+    arguments = {"topics": frame.array("responses", lambda path: (frame.field(path + ".name", "string"),
+                                                                  frame.array(path + ".partition_responses", partition_response)))}
     if version >= 1:
-        arguments["throttle_time_ms"] = value("throttle_time_ms", "int32")
-    return header + old_produce.ProduceResponse[version](**arguments).encode(), lines
+        arguments["throttle_time_ms"] = frame.field("throttle_time_ms", "int32")
+    return header + old_produce.ProduceResponse[version](**arguments).encode(), frame.lines
+
+
+def describe_configs_by_kafka_python(version, kind, variant):
+    frame = OldFrame(variant)
+    header = frame.header(kind, 32, version)
+    if kind == "request":
+        def resource(path):
+            kind_and_name = frame.field(path + ".resource_type", "int8"), frame.field(path + ".resource_name", "string")
+            if variant == "full":
+                return *kind_and_name, frame.array(path + ".configuration_keys", lambda at: frame.field(at, "string"))
+            frame.lines.append(f"{path}.configuration_keys=null")
+            return *kind_and_name, None
+
+        body = old_admin.DescribeConfigsRequest[version](resources=frame.array("resources", resource))
+        return header + body.encode(), frame.lines
+
+    def config(path):
+        return (frame.field(path + ".name", "string"), frame.field(path + ".value", "string", nullable=True),
+                frame.field(path + ".read_only", "bool"), frame.field(path + ".is_default", "bool"),
+                frame.field(path + ".is_sensitive", "bool"))
+
+    def result(path):
+        return (frame.field(path + ".error_code", "error_code"), frame.field(path + ".error_message", "string", nullable=True),
+                frame.field(path + ".resource_type", "int8"), frame.field(path + ".resource_name", "string"),
+                frame.array(path + ".configs", config))
+
+    throttle = frame.field("throttle_time_ms", "int32")
+    body = old_admin.DescribeConfigsResponse[version](throttle_time_ms=throttle, results=frame.array("results", result))
+    return header + body.encode(), frame.lines
 
 
 def main():
@@ -243,6 +277,8 @@ def main():
                 for variant in VARIANTS:
                     if name == "produce" and version < 3:
                         frame, lines = produce_by_kafka_python(version, kind, variant)
+                    elif name == "describe_configs" and version < 1:
+                        frame, lines = describe_configs_by_kafka_python(version, kind, variant)
                     else:
                         frame, lines = by_kio(name, key, version, kind, variant)
                     out.append(f"{kind} {key} {version} {variant} {frame.hex()}")
