@@ -14,7 +14,7 @@ void handle_offset_for_leader_epoch(CallPtr call) {
     to.topic = topic.topic;
     for (const kafka::OffsetForLeaderPartition& partition : topic.partitions) {
       to.partitions.emplace_back().partition = partition.partition;
-      EpochEndPart part{{to.topic, {}}, partition.partition, partition.leader_epoch, std::nullopt};
+      EpochEndPart part{topic_named(topic.topic), partition.partition, partition.leader_epoch, std::nullopt};
       if (partition.current_leader_epoch.value >= 0) part.current_leader_epoch = partition.current_leader_epoch;
       parts.push_back(std::move(part));
     }

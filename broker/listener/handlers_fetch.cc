@@ -34,7 +34,8 @@ FetchRequest to_internal(const kafka::FetchRequest& request, const FetchPlan& pl
   work.parts.reserve(plan.parts.size());
   for (const FetchPlan::Part& part : plan.parts) {
     const kafka::FetchPartition& partition = part.partition;
-    work.parts.push_back({*part.topic, partition.partition, partition.fetch_offset,
+    TopicRef topic = part.topic->name.empty() ? *part.topic : topic_named(part.topic->name);
+    work.parts.push_back({std::move(topic), partition.partition, partition.fetch_offset,
                           bounded_size(partition.partition_max_bytes, limit), epoch_of(partition.current_leader_epoch),
                           epoch_of(partition.last_fetched_epoch)});
   }

@@ -1,4 +1,6 @@
 // ListOffsets: the offset that belongs to a time, or to an end of the log.
+#include <set>
+
 #include "broker/listener/handlers.h"
 #include "protocol/kafka/list_offsets.h"
 
@@ -23,6 +25,19 @@ std::optional<OffsetQuery> query_of(std::int64_t timestamp, std::int16_t version
   return std::nullopt;
 }
 
+using Key = std::pair<std::string_view, PartitionIndex>;
+/// What the request names more than once. As in Kafka that is refused: each would be a search of its own.
+std::set<Key> repeated_in(const kafka::ListOffsetsRequest& request) {
+  std::set<Key> seen, repeated;
+  for (const kafka::ListOffsetsTopic& topic : request.topics) {
+    for (const kafka::ListOffsetsPartition& partition : topic.partitions) {
+      const Key key{topic.name, partition.partition_index};
+      if (!seen.insert(key).second) repeated.insert(key);
+    }
+  }
+  return repeated;
+}
+
 /// The reply with one entry a partition, and the parts for the service: those whose entry has no error.
 struct Plan {
   kafka::ListOffsetsResponse response;
@@ -31,18 +46,23 @@ struct Plan {
 
 Plan make_plan(const kafka::ListOffsetsRequest& request, std::int16_t version) {
   Plan plan;
+  const std::set<Key> repeated = repeated_in(request);
   for (const kafka::ListOffsetsTopic& topic : request.topics) {
     kafka::ListOffsetsTopicResponse& to = plan.response.topics.emplace_back();
     to.name = topic.name;
     for (const kafka::ListOffsetsPartition& partition : topic.partitions) {
       kafka::ListOffsetsPartitionResponse& entry = to.partitions.emplace_back();
       entry.partition_index = partition.partition_index;
+      if (repeated.contains({topic.name, partition.partition_index})) {
+        entry.error_code = ErrorCode::invalid_request;
+        continue;
+      }
       const std::optional<OffsetQuery> query = query_of(partition.timestamp, version);
       if (!query) {
         entry.error_code = ErrorCode::unsupported_version;
         continue;
       }
-      ListOffsetsPart part{{to.name, {}}, partition.partition_index, *query, 0, std::nullopt};
+      ListOffsetsPart part{topic_named(topic.name), partition.partition_index, *query, 0, std::nullopt};
       if (*query == OffsetQuery::at_time) part.timestamp_ms = partition.timestamp;
       if (partition.current_leader_epoch.value >= 0) part.current_leader_epoch = partition.current_leader_epoch;
       plan.parts.push_back(std::move(part));

@@ -94,7 +94,7 @@ void handle_delete_records(CallPtr call) {
     to.name = topic.name;
     for (const kafka::DeleteRecordsPartition& partition : topic.partitions) {
       to.partitions.emplace_back().partition_index = partition.partition_index;
-      DeleteRecordsPart part{{to.name, {}}, partition.partition_index, std::nullopt};
+      DeleteRecordsPart part{topic_named(topic.name), partition.partition_index, std::nullopt};
       if (partition.offset != kHighWatermark) part.before = partition.offset;
       parts.push_back(std::move(part));
     }

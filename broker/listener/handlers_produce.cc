@@ -65,8 +65,7 @@ Plan make_plan(const kafka::ProduceRequest& request, const KafkaCall& call) {
         entry.error_message = std::move(refusal.message);
         continue;
       }
-      plan.parts.push_back(
-          {{std::string(topic.name), {}}, partition.index, share_part(call.frame(), *partition.records)});
+      plan.parts.push_back({topic_named(topic.name), partition.index, share_part(call.frame(), *partition.records)});
     }
   }
   return plan;
@@ -84,7 +83,7 @@ void fill_in(kafka::ProduceResponse& response, const std::vector<ProducePartResu
       if (result.error) {
         entry.error_code = call.code(*result.error);
         entry.error_message = result.error->message;
-        entry.current_leader = hints.hint({std::string(topic.name), {}}, entry.index, entry.error_code);
+        entry.current_leader = hints.hint(topic_named(topic.name), entry.index, entry.error_code);
         continue;
       }
       entry.base_offset = result.base_offset;

@@ -85,8 +85,36 @@ void fill_in(kafka::CreatedTopic& entry, const CreateTopicResult& result, const 
   }
 }
 
-TopicRef to_ref(const kafka::DeleteTopicState& state) {
-  return {state.name ? std::string(*state.name) : std::string(), state.topic_id};
+std::vector<TopicRef> topics_to_delete(const kafka::DeleteTopicsRequest& request) {
+  std::vector<TopicRef> topics;
+  topics.reserve(request.topic_names.size() + request.topics.size());
+  for (const std::string_view name : request.topic_names) topics.push_back({std::string(name), {}});
+  for (const kafka::DeleteTopicState& state : request.topics)
+    topics.push_back({state.name ? std::string(*state.name) : std::string(), state.topic_id});
+  return topics;
+}
+
+/// What forbids each of the topics, as they stand in one request.
+std::vector<Refusal> refusals_of(const std::vector<TopicRef>& topics, const ClusterView& cluster) {
+  using Key = std::pair<std::string_view, TopicId>;
+  std::map<Key, std::size_t> named;
+  std::vector<Key> keys;
+  keys.reserve(topics.size());
+  for (const TopicRef& topic : topics) {
+    Key key{topic.name, topic.id};
+    // By its name where it is known: the same topic may be named both ways.
+    if (const TopicInfo* known = topic.name.empty() ? cluster.find(topic.id) : nullptr) key = {known->name, {}};
+    ++named[key];
+    keys.push_back(key);
+  }
+  std::vector<Refusal> refusals(topics.size());
+  for (std::size_t i = 0; i < topics.size(); ++i) {
+    if (topics[i].name.empty() == topics[i].id.is_zero())
+      refusals[i] = {ErrorCode::invalid_request, "a topic is named either by its name or by its id"};
+    else if (named[keys[i]] > 1)
+      refusals[i] = {ErrorCode::invalid_request, "the request names this topic twice"};
+  }
+  return refusals;
 }
 
 }  // namespace
@@ -129,24 +157,24 @@ void handle_create_topics(CallPtr call) {
 void handle_delete_topics(CallPtr call) {
   const auto request = call->decode<kafka::DeleteTopicsRequest>();
   if (!request) return;
+  BrokerApi& broker = call->broker();
   kafka::DeleteTopicsResponse response;
   std::vector<TopicRef> work;
-  const auto add = [&](TopicRef ref) {
+  std::vector<TopicRef> topics = topics_to_delete(*request);
+  std::vector<Refusal> refusals = refusals_of(topics, broker.cluster());
+  for (std::size_t i = 0; i < topics.size(); ++i) {
     kafka::DeletableTopicResult& entry = response.responses.emplace_back();
-    if (!ref.name.empty()) entry.name = ref.name;
-    entry.topic_id = ref.id;
-    if (ref.name.empty() == ref.id.is_zero()) {
-      entry.error_code = ErrorCode::invalid_request;
-      entry.error_message = "a topic is named either by its name or by its id";
+    if (!topics[i].name.empty()) entry.name = topics[i].name;
+    entry.topic_id = topics[i].id;
+    if (refusals[i].code == ErrorCode::none) {
+      work.push_back(std::move(topics[i]));
     } else {
-      work.push_back(std::move(ref));
+      entry.error_code = refusals[i].code;
+      entry.error_message = std::move(refusals[i].message);
     }
-  };
-  for (const std::string_view name : request->topic_names) add({std::string(name), {}});
-  for (const kafka::DeleteTopicState& state : request->topics) add(to_ref(state));
+  }
   if (work.empty()) return call->reply(response);
   const Millis timeout = call->bounded_wait(request->timeout_ms);
-  BrokerApi& broker = call->broker();
   broker.delete_topics(
       std::move(work), timeout,
       [call = std::move(call), response = std::move(response)](std::vector<DeleteTopicResult> results) mutable {
