@@ -210,6 +210,7 @@ class Replica final : private RaftOutput {
   void pack(EntryWriter& writer, PendingEntry& entry, std::int64_t group_time);
   void take(AppendRequest request, EntryWriter& writer, PendingEntry& entry, std::int64_t group_time);
   void join(AppendRequest request, Offset offset, PendingEntry& packing);
+  static void answer_duplicate(Partition& partition, AppendRequest request, Offset base);
   void answer(PendingAppend& append, const Result<AppendResult>& result);
   void refuse_queued_appends(const Error& why);
   void leadership_lost(const Error& why);

@@ -133,7 +133,7 @@ void Replica::take(AppendRequest request, EntryWriter& writer, PendingEntry& ent
     case PartitionState::Outcome::refused: return request.done(fail(verdict.error));
     case PartitionState::Outcome::duplicate:
       ++context_.counters.duplicate_batches;
-      return request.done(AppendResult{verdict.offset, -1, state.start_offset()});
+      return answer_duplicate(*partition, std::move(request), verdict.offset);
     case PartitionState::Outcome::duplicate_pending:
       ++context_.counters.duplicate_batches;
       return join(std::move(request), verdict.offset, entry);
@@ -158,6 +158,21 @@ void Replica::take(AppendRequest request, EntryWriter& writer, PendingEntry& ent
   context_.counters.appended_bytes += request.batch.size();
   entry.appends.push_back(
       {request.partition, base, append_time_ms, request.reply_when_durable, std::move(request.done), {}});
+}
+
+void Replica::answer_duplicate(Partition& partition, AppendRequest request, Offset base) {
+  const Offset start = partition.state.start_offset();
+  AppendResult result{base, -1, start};
+  if (!partition.state.settings().log_append_time || base < start) return request.done(result);
+  // The producer's state does not remember the time at which the broker took the batch; the batch does.
+  partition.log->read(base, 1, partition.state.end_offset(),
+                      [result, done = std::move(request.done)](const Result<storage::LogRead>& read) mutable {
+                        if (read && !read->batches.empty()) {
+                          const auto header = parse_batch_header(read->batches.front());
+                          if (header && header->log_append_time()) result.append_time_ms = header->max_timestamp_ms;
+                        }
+                        done(result);
+                      });
 }
 
 void Replica::join(AppendRequest request, Offset offset, PendingEntry& packing) {

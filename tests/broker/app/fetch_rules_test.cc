@@ -2,12 +2,8 @@
 // records of two epochs.
 
 #include <chrono>
-#include <optional>
 
-#include "broker/app/node.h"
-#include "protocol/base/record_batch.h"
-#include "tests/broker/app/kafka_client.h"
-#include "tests/broker/app/scratch.h"
+#include "tests/broker/app/rules_node.h"
 
 namespace sluice::broker {
 namespace {
@@ -16,54 +12,28 @@ using kafka::ErrorCode;
 
 constexpr std::int64_t kTime = 1'700'000'000'000;
 
-class FetchRules : public ::testing::Test {
+class FetchRules : public RulesNode {
  protected:
   /// Offsets 0 to 3 are of the first epoch, 4 and 5 of the second; each batch has two records, a second apart.
   void SetUp() override {
     start();
-    kafka::CreateTopicsRequest create;
-    create.topics.push_back({"log", 1, 1, {}, {{"retention.ms", "-1"}}});
-    create.topics.push_back({"empty", 1, 1, {}, {}});
-    create.topics.push_back({"packed", 1, 1, {}, {{"retention.ms", "-1"}}});
-    ASSERT_EQ(client_->ask<kafka::CreateTopicsResponse>(7, create)->topics.size(), 3U);
-    produce("log", batch(0));
-    produce("log", batch(2));
+    for (const std::string_view topic : {"log", "empty", "packed"}) create(topic);
+    append("log", batch(0));
+    append("log", batch(2));
     first_ = list(kafka::kLatestTimestamp).leader_epoch;
-    node_->stop();
     start();
-    produce("log", batch(4));
+    append("log", batch(4));
     second_ = list(kafka::kLatestTimestamp).leader_epoch;
     ASSERT_GT(second_, first_);
   }
 
-  void start() {
-    Settings settings;
-    settings.data_dir = scratch_ / "data";
-    settings.kafka_listen = "127.0.0.1:0";
-    settings.shards = 2;
-    settings.io_engine = "threads";
-    settings.journal_file_bytes = 1 << 20;
-    settings.journal_capacity_bytes = 8 << 20;
-    settings.disk_min_free_bytes = 0;
-    settings.disk_reserve_bytes = 64 << 10;
-    client_.reset();
-    node_.emplace(settings);
-    const auto started = node_->start();
-    ASSERT_TRUE(started) << started.error().message;
-    client_.emplace(node_->kafka_address());
-  }
   static std::vector<std::byte> batch(int nth, Codec codec = Codec::none) {
     BatchBuilder builder({.codec = codec});
     for (int i = nth; i < nth + 2; ++i) builder.add(kTime + 1000 * i, std::nullopt, as_bytes(std::string(500, 'x')));
     return builder.build();
   }
-  void produce(std::string_view topic, ByteSpan records) {
-    kafka::ProduceRequest request;
-    request.acks = -1;
-    request.timeout_ms = 30'000;
-    request.topic_data.push_back({topic, {{PartitionIndex(0), records}}});
-    auto reply = client_->ask<kafka::ProduceResponse>(9, request);
-    ASSERT_EQ(reply->responses.at(0).partition_responses.at(0).error_code, ErrorCode::none);
+  void append(std::string_view topic, ByteSpan records) {
+    ASSERT_EQ(produce(topic, records).error_code, ErrorCode::none);
   }
 
   kafka::ListOffsetsPartitionResponse list(std::int64_t timestamp, std::int16_t version = 8,
@@ -127,9 +97,6 @@ class FetchRules : public ::testing::Test {
     return offsets;
   }
 
-  Scratch scratch_;
-  std::optional<Node> node_;
-  std::optional<KafkaClient> client_;
   LeaderEpoch first_, second_;
 };
 
@@ -187,9 +154,9 @@ TEST_F(FetchRules, AReaderOfAnotherHistoryIsToldWhereItParts) {
 }
 
 TEST_F(FetchRules, ZstdIsForThoseWhoKnowIt) {
-  produce("packed", batch(0));
-  produce("packed", batch(2, Codec::zstd));
-  produce("packed", batch(4));
+  append("packed", batch(0));
+  append("packed", batch(2, Codec::zstd));
+  append("packed", batch(4));
   EXPECT_EQ(fetched({.offset = 0, .version = 10, .topic = "packed"}), "0 2 4");
   EXPECT_EQ(fetched({.offset = 0, .version = 9, .topic = "packed"}), "0");
   EXPECT_EQ(fetched({.offset = 2, .version = 9, .topic = "packed"}), "unsupported_compression_type");
