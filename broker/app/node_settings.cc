@@ -30,9 +30,12 @@ struct TopicDefault {
 constexpr std::array kTopicDefaults{
     TopicDefault{"compression.type", "compression.type"},
     TopicDefault{"log.cleanup.policy", "cleanup.policy"},
+    TopicDefault{"log.message.timestamp.after.max.ms", "message.timestamp.after.max.ms"},
+    TopicDefault{"log.message.timestamp.before.max.ms", "message.timestamp.before.max.ms"},
     TopicDefault{"log.message.timestamp.type", "message.timestamp.type"},
     TopicDefault{"log.retention.bytes", "retention.bytes"},
     TopicDefault{"log.retention.ms", "retention.ms"},
+    TopicDefault{"log.roll.ms", "segment.ms"},
     TopicDefault{"log.segment.bytes", "segment.bytes"},
     TopicDefault{"message.max.bytes", "max.message.bytes"},
     TopicDefault{"min.insync.replicas", "min.insync.replicas"},

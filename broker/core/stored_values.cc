@@ -16,6 +16,9 @@ void store_settings(const TopicSettings& settings, pb::TopicSettings& into) {
   into.set_max_message_bytes(settings.max_message_bytes);
   into.set_log_append_time(settings.log_append_time);
   into.set_given(settings.given);
+  into.set_timestamp_before_ms(static_cast<std::uint64_t>(settings.timestamp_before_ms));
+  into.set_timestamp_after_ms(static_cast<std::uint64_t>(settings.timestamp_after_ms));
+  into.set_segment_ms(static_cast<std::uint64_t>(settings.segment_ms));
 }
 
 Result<TopicSettings> load_settings(const pb::TopicSettings& from) {
@@ -26,6 +29,10 @@ Result<TopicSettings> load_settings(const pb::TopicSettings& from) {
   if (from.has_max_message_bytes()) settings.max_message_bytes = from.max_message_bytes();
   if (from.has_log_append_time()) settings.log_append_time = from.log_append_time();
   settings.given = from.given();
+  if (from.has_timestamp_before_ms())
+    settings.timestamp_before_ms = static_cast<std::int64_t>(from.timestamp_before_ms());
+  if (from.has_timestamp_after_ms()) settings.timestamp_after_ms = static_cast<std::int64_t>(from.timestamp_after_ms());
+  if (from.has_segment_ms()) settings.segment_ms = static_cast<std::int64_t>(from.segment_ms());
   if (auto ok = check_topic_settings(settings); !ok) {
     return fail(Errc::malformed, "stored topic settings: " + ok.error().message);
   }

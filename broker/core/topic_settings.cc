@@ -23,6 +23,9 @@ constexpr Range kSegment{static_cast<std::int64_t>(kMinSegmentBytes), static_cas
 constexpr Range kRawSegment{static_cast<std::int64_t>(kMinRawSegmentBytes),
                             static_cast<std::int64_t>(kMaxSegmentBytes)};
 constexpr Range kMessage{1, kMaxMaxMessageBytes};
+constexpr Range kTimestampDistance{0, kNoMost};
+constexpr Range kSegmentTime{kMinSegmentMs, kNoMost};
+constexpr Range kRawSegmentTime{1, kNoMost};
 
 std::string range_text(const Range& range) {
   if (range.most == kNoMost) {
@@ -101,6 +104,14 @@ constexpr std::array kSettings{
             "Batches are kept as their producer compressed them."},
     Setting{"max.message.bytes", 1U << 2, SettingType::int32, set_number<&TopicSettings::max_message_bytes, kMessage>,
             get_number<&TopicSettings::max_message_bytes>, "The largest record batch that is taken, in bytes."},
+    Setting{"message.timestamp.after.max.ms", 1U << 8, SettingType::int64,
+            set_number<&TopicSettings::timestamp_after_ms, kTimestampDistance>,
+            get_number<&TopicSettings::timestamp_after_ms>,
+            "How far ahead of the broker's clock a record's time may lie; not with LogAppendTime."},
+    Setting{"message.timestamp.before.max.ms", 1U << 9, SettingType::int64,
+            set_number<&TopicSettings::timestamp_before_ms, kTimestampDistance>,
+            get_number<&TopicSettings::timestamp_before_ms>,
+            "How far behind the broker's clock a record's time may lie; not with LogAppendTime."},
     Setting{"message.timestamp.type", 1U << 3, SettingType::text, set_timestamp_type,
             [](const TopicSettings& settings) {
               return std::string(settings.log_append_time ? "LogAppendTime" : "CreateTime");
@@ -117,6 +128,9 @@ constexpr std::array kSettings{
             "Segments whose records are all older than this are deleted; -1: no limit."},
     Setting{"segment.bytes", 1U << 7, SettingType::int32, set_number<&TopicSettings::segment_bytes, kSegment>,
             get_number<&TopicSettings::segment_bytes>, "The size at which a new segment file is begun, in bytes."},
+    Setting{"segment.ms", 1U << 10, SettingType::int64, set_number<&TopicSettings::segment_ms, kSegmentTime>,
+            get_number<&TopicSettings::segment_ms>,
+            "The time after which a new segment file is begun though the last one is not full."},
 };
 
 Result<const Setting*> find_setting(std::string_view name) {
@@ -184,20 +198,23 @@ Result<TopicSettings> change_topic_settings(const TopicSettings& from, std::span
 }
 
 Result<void> check_topic_settings(const TopicSettings& settings) {
-  const auto check = [](std::string_view name, std::uint64_t value, const Range& range) -> Result<void> {
-    if (!range.contains(static_cast<std::int64_t>(value))) {
-      return refused(name, fmt::format("{}", value), range_text(range));
-    }
-    return {};
+  struct Value {
+    std::string_view name;
+    std::int64_t value;
+    const Range& range;
   };
-  if (!kRetention.contains(settings.retention_ms)) {
-    return refused("retention.ms", fmt::format("{}", settings.retention_ms), range_text(kRetention));
-  }
-  if (!kRetention.contains(settings.retention_bytes)) {
-    return refused("retention.bytes", fmt::format("{}", settings.retention_bytes), range_text(kRetention));
-  }
-  if (auto ok = check("segment.bytes", settings.segment_bytes, kRawSegment); !ok) return ok;
-  return check("max.message.bytes", settings.max_message_bytes, kMessage);
+  const Value values[] = {
+      {"retention.ms", settings.retention_ms, kRetention},
+      {"retention.bytes", settings.retention_bytes, kRetention},
+      {"segment.bytes", static_cast<std::int64_t>(settings.segment_bytes), kRawSegment},
+      {"segment.ms", settings.segment_ms, kRawSegmentTime},
+      {"max.message.bytes", settings.max_message_bytes, kMessage},
+      {"message.timestamp.before.max.ms", settings.timestamp_before_ms, kTimestampDistance},
+      {"message.timestamp.after.max.ms", settings.timestamp_after_ms, kTimestampDistance},
+  };
+  for (const auto& [name, value, range] : values)
+    if (!range.contains(value)) return refused(name, fmt::format("{}", value), range_text(range));
+  return {};
 }
 
 std::vector<TopicSettingText> describe_topic_settings(const TopicSettings& settings) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -17,7 +18,9 @@ namespace sluice::broker {
 inline constexpr std::uint64_t kMinSegmentBytes = 1ULL << 20;
 inline constexpr std::uint64_t kMaxSegmentBytes = 0x7fffffff;      ///< Kafka's type for it is an int32
 inline constexpr std::uint64_t kMinRawSegmentBytes = 16ULL << 10;  ///< in a TopicSettings filled in directly
-inline constexpr std::uint32_t kMaxMaxMessageBytes = 32U << 20;    ///< a batch must fit into a journal file
+inline constexpr std::int64_t kMinSegmentMs = 60'000;  ///< so that a clock, and no client, decides how many there are
+inline constexpr std::int64_t kNoTimeLimit = std::numeric_limits<std::int64_t>::max();
+inline constexpr std::uint32_t kMaxMaxMessageBytes = 32U << 20;  ///< a batch must fit into a journal file
 
 struct TopicSettings {
   std::int64_t retention_ms = 7LL * 24 * 3600 * 1000;  ///< retention.ms; -1 = no limit
@@ -25,6 +28,9 @@ struct TopicSettings {
   std::uint64_t segment_bytes = 1ULL << 30;            ///< segment.bytes; >= 1 MiB (tests may set 16 KiB directly)
   std::uint32_t max_message_bytes = 1048588;           ///< max.message.bytes, of one batch
   bool log_append_time = false;                        ///< message.timestamp.type = LogAppendTime
+  std::int64_t timestamp_before_ms = kNoTimeLimit;     ///< message.timestamp.before.max.ms: how far behind the broker's
+  std::int64_t timestamp_after_ms = 3600 * 1000;       ///< message.timestamp.after.max.ms: and how far ahead
+  std::int64_t segment_ms = 7LL * 24 * 3600 * 1000;    ///< segment.ms
   std::uint32_t given = 0;  ///< which were set by name, whatever to; bits as in topic_settings.cc
   friend bool operator==(const TopicSettings&, const TopicSettings&) = default;
 };
@@ -34,8 +40,8 @@ struct TopicSettings {
 /// the value and what is allowed; unknown names are refused.
 Result<void> set_topic_setting(TopicSettings& settings, std::string_view name, std::optional<std::string_view> value);
 
-/// Whether every value is in its range, down to kMinRawSegmentBytes: what decoded settings are held against.
-/// Errors: config.
+/// Whether every value is in its range, segments down to kMinRawSegmentBytes and a millisecond: what decoded settings
+/// are held against. Errors: config.
 Result<void> check_topic_settings(const TopicSettings& settings);
 
 /// One change of a topic's settings. `append` and `subtract` add to and take from the entries of a list.

@@ -14,6 +14,8 @@ Result<ProduceService::Item> ProduceService::prepare(const ProduceRequest& reque
   BatchLimits limits;
   limits.max_size_bytes = settings.max_message_bytes;
   limits.now_ms = settings.log_append_time ? 0 : context_.clock.wall().count();
+  limits.max_ahead_ms = settings.timestamp_after_ms;
+  limits.max_behind_ms = settings.timestamp_before_ms;
   auto header = validate_batch(part.batch, limits);
   if (!header) return fail(header.error());
   if (header->transactional()) return fail(Errc::invalid_record, "transactions are not offered");

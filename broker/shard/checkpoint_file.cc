@@ -127,7 +127,8 @@ Result<void> read_partition(const std::string& body, Checkpoint& out) {
   partition.log.start_offset = Offset(message.start_offset());
   partition.log.end_offset = Offset(message.end_offset());
   for (const auto& segment : message.segments())
-    partition.log.segments.push_back({Offset(segment.base()), segment.size_bytes(), segment.max_timestamp_ms()});
+    partition.log.segments.push_back({Offset(segment.base()), segment.size_bytes(), segment.max_timestamp_ms(),
+                                      segment.has_opened_ms() ? segment.opened_ms() : -1});
   out.partitions.push_back(std::move(partition));
   return {};
 }
@@ -170,6 +171,7 @@ void CheckpointWriter::add(const CheckpointedPartition& partition) {
     to.set_base(segment.base.value);
     to.set_size_bytes(segment.size_bytes);
     to.set_max_timestamp_ms(segment.max_timestamp_ms);
+    if (segment.opened_ms >= 0) to.set_opened_ms(segment.opened_ms);
   }
   write_section(out_, Section::partition, message);
   ++partitions_;

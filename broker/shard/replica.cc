@@ -213,6 +213,7 @@ void Replica::tick() {
 std::unique_ptr<storage::PartitionLog> Replica::make_log(const PartitionId& id, const TopicSettings& settings) const {
   storage::LogOptions options = context_.log_options;
   options.segment_bytes = settings.segment_bytes;
+  options.segment_ms = settings.segment_ms;
   return std::make_unique<storage::PartitionLog>(context_.files, directory_ + "/" + id.text(), options);
 }
 

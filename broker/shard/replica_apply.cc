@@ -137,7 +137,7 @@ Result<std::uint64_t> Replica::apply_command(const Command& command, std::int64_
     if (partition == nullptr) return fail(Errc::unknown_topic, "there is no partition " + alter->partition.text());
     before_change(*partition);
     partition->state.apply_settings(alter->settings);
-    partition->log->set_segment_bytes(alter->settings.segment_bytes);
+    partition->log->set_segment_limits(alter->settings.segment_bytes, alter->settings.segment_ms);
     return 0;
   }
   const auto& advance = std::get<AdvanceStartCommand>(command);

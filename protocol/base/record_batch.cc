@@ -18,6 +18,7 @@ constexpr std::size_t kCrcAt = 17;
 constexpr std::size_t kCheckedFrom = 21;  // the CRC's first byte, and where the attributes are
 constexpr std::size_t kMaxTimestampAt = 35;
 constexpr std::int8_t kMagic = 2;
+constexpr std::int64_t kNoTimestamp = -1;
 constexpr std::uint16_t kLogAppendTimeBit = 8;
 constexpr std::uint16_t kUnknownBits = 0xff80;
 // attributes, timestamp delta, offset delta, key and value length, header count: a byte each at the least
@@ -108,10 +109,15 @@ Result<void> check_counts_and_producer(const BatchHeader& header) {
 
 Result<void> check_timestamps(const BatchHeader& header, const BatchLimits& limits) {
   if (limits.now_ms == 0) return {};
+  const auto [oldest, newest] = std::minmax(header.base_timestamp_ms, header.max_timestamp_ms);
+  const bool any_past = limits.max_behind_ms == std::numeric_limits<std::int64_t>::max();
+  if (!any_past && oldest != kNoTimestamp && oldest < limits.now_ms - limits.max_behind_ms) {
+    return fail(Errc::invalid_timestamp,
+                fmt::format("the batch's time {} ms is more than {} ms behind the broker's {} ms", oldest,
+                            limits.max_behind_ms, limits.now_ms));
+  }
   std::int64_t latest = 0;
-  if (__builtin_add_overflow(limits.now_ms, limits.max_ahead_ms, &latest)) return {};
-  const std::int64_t newest = std::max(header.base_timestamp_ms, header.max_timestamp_ms);
-  if (newest > latest) {
+  if (!__builtin_add_overflow(limits.now_ms, limits.max_ahead_ms, &latest) && newest > latest) {
     return fail(Errc::invalid_timestamp,
                 fmt::format("the batch's time {} ms is more than {} ms ahead of the broker's {} ms; check the clocks",
                             newest, limits.max_ahead_ms, limits.now_ms));

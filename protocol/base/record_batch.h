@@ -20,6 +20,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -71,6 +72,7 @@ struct BatchLimits {
   std::size_t max_size_bytes = 1 << 20;
   std::int64_t now_ms = 0;                     ///< the broker's time; 0 = timestamps are not checked
   std::int64_t max_ahead_ms = 60 * 60 * 1000;  ///< a base or max timestamp further ahead is refused
+  std::int64_t max_behind_ms = std::numeric_limits<std::int64_t>::max();  ///< or further behind, but for -1: no time
 };
 
 /// The full check of a batch that a client sent: `bytes` must be exactly one batch whose CRC, counts and attributes

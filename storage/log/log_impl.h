@@ -46,7 +46,10 @@ class PartitionLog::Impl final : public TailHolder, public std::enable_shared_fr
   void spill(Done done);
   void mark();
   void sync(SyncCallback done);
-  void set_segment_bytes(std::uint64_t bytes) { options_.segment_bytes = bytes; }
+  void set_segment_limits(std::uint64_t bytes, std::int64_t ms) {
+    options_.segment_bytes = bytes;
+    options_.segment_ms = ms;
+  }
   bool needs_sync() const;
   LogState spilled_state() const;
   void advance_start(Offset start);
@@ -107,6 +110,7 @@ class PartitionLog::Impl final : public TailHolder, public std::enable_shared_fr
 
   // log_spill.cc
   void spill_ready(const std::shared_ptr<Spill>& op);
+  bool too_late_for(std::int64_t opened_ms, const TailBatch& batch) const;
   void spill_next(const std::shared_ptr<Spill>& op);
   Result<void> make_directory();
   void gather(const Spill& op, MutableByteSpan into) const;

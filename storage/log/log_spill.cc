@@ -71,12 +71,19 @@ void PartitionLog::Impl::spill_ready(const std::shared_ptr<Spill>& op) {
   });
 }
 
+/// Group time never goes back, and no client chooses it.
+bool PartitionLog::Impl::too_late_for(std::int64_t opened_ms, const TailBatch& batch) const {
+  return opened_ms >= 0 && batch.group_ms - opened_ms > options_.segment_ms;
+}
+
 void PartitionLog::Impl::spill_next(const std::shared_ptr<Spill>& op) {
   if (removing_) return spill_end(op, fail(gone()));
   if (!tail_.has_unspilled()) return spill_end(op, {});
   const TailBatch& first = tail_[tail_.spilled()];
   const std::uint64_t active_bytes = segments_.empty() ? 0 : segments_.back().size_bytes;
-  op->rolls = segments_.empty() || (active_bytes > 0 && active_bytes + first.bytes.size() > options_.segment_bytes);
+  op->rolls = segments_.empty() || (active_bytes > 0 && active_bytes + first.bytes.size() > options_.segment_bytes) ||
+              too_late_for(segments_.back().opened_ms, first);
+  const std::int64_t opened_ms = op->rolls ? first.group_ms : segments_.back().opened_ms;
   op->base = op->rolls ? first.base : segments_.back().base;
   op->position = op->rolls ? 0 : active_bytes;
   op->count = 1;
@@ -84,6 +91,7 @@ void PartitionLog::Impl::spill_next(const std::shared_ptr<Spill>& op) {
   for (std::size_t i = tail_.spilled() + 1; i < tail_.size(); ++i) {
     const std::size_t bytes = op->bytes + tail_[i].bytes.size();
     if (bytes > kRunBytes || op->position + bytes > options_.segment_bytes) break;
+    if (too_late_for(opened_ms, tail_[i])) break;
     op->bytes = bytes;
     ++op->count;
   }
@@ -200,6 +208,7 @@ void PartitionLog::Impl::spill_written(const std::shared_ptr<Spill>& op) {
     }
     Segment segment;
     segment.base = op->base;
+    segment.opened_ms = tail_[tail_.spilled()].group_ms;
     segment.max_ms = kNoTime;
     segment.id = files_->indexes().new_id();
     segments_.push_back(std::move(segment));

@@ -25,7 +25,7 @@ void PartitionLog::Impl::mark() {
 void PartitionLog::Impl::grow_mark(const TailBatch& batch, bool new_segment) {
   if (!mark_ || mark_->complete) return;
   LogState& state = mark_->state;
-  if (new_segment) state.segments.push_back({.base = batch.base, .size_bytes = 0, .max_timestamp_ms = -1});
+  if (new_segment) state.segments.push_back({.base = batch.base, .opened_ms = batch.group_ms});
   SegmentState& active = state.segments.back();
   active.size_bytes += batch.bytes.size();
   active.max_timestamp_ms = std::max(active.max_timestamp_ms, batch.counted_ms);

@@ -37,6 +37,7 @@ void PartitionLog::Impl::open(const LogState& state) {
     segment.base = given.base;
     segment.size_bytes = given.size_bytes;
     segment.counted_ms = given.max_timestamp_ms;
+    segment.opened_ms = given.opened_ms;
     segment.id = files_->indexes().new_id();
     segments_.push_back(std::move(segment));
   }
@@ -53,7 +54,8 @@ void PartitionLog::Impl::append(SharedBytes batch, std::int64_t group_time_ms) {
               .base = header->base_offset,
               .next = end_,
               .max_ms = header->max_timestamp_ms,
-              .counted_ms = std::min(header->max_timestamp_ms, group_time_ms)});
+              .counted_ms = std::min(header->max_timestamp_ms, group_time_ms),
+              .group_ms = group_time_ms});
 }
 
 std::uint64_t PartitionLog::Impl::size_bytes() const {
@@ -87,7 +89,7 @@ LogState PartitionLog::Impl::spilled_state() const {
   LogState state{.start_offset = start_, .end_offset = spilled_end_, .segments = {}};
   state.segments.reserve(segments_.size());
   for (const Segment& segment : segments_) {
-    state.segments.push_back({segment.base, segment.size_bytes, segment.counted_ms});
+    state.segments.push_back({segment.base, segment.size_bytes, segment.counted_ms, segment.opened_ms});
   }
   return state;
 }
@@ -186,7 +188,7 @@ void PartitionLog::find_max_time(Offset limit, UniqueFunction<void(Result<std::o
 void PartitionLog::spill(UniqueFunction<void(Result<void>)> done) { impl_->spill(std::move(done)); }
 bool PartitionLog::spilling() const { return impl_->spilling(); }
 void PartitionLog::mark() { impl_->mark(); }
-void PartitionLog::set_segment_bytes(std::uint64_t bytes) { impl_->set_segment_bytes(bytes); }
+void PartitionLog::set_segment_limits(std::uint64_t bytes, std::int64_t ms) { impl_->set_segment_limits(bytes, ms); }
 void PartitionLog::sync(UniqueFunction<void(Result<LogState>)> done) { impl_->sync(std::move(done)); }
 bool PartitionLog::needs_sync() const { return impl_->needs_sync(); }
 LogState PartitionLog::spilled_state() const { return impl_->spilled_state(); }

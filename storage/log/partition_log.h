@@ -15,6 +15,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -47,6 +48,7 @@ LogStats log_stats(const FilePool& pool);
 
 struct LogOptions {
   std::uint64_t segment_bytes = 1U << 30;  ///< a segment is rolled when the next batch would pass this
+  std::int64_t segment_ms = std::numeric_limits<std::int64_t>::max();  ///< or came so much later than its first one
   std::uint64_t index_interval_bytes = 4096;
   std::size_t direct_run_bytes = 256U << 10;  ///< a spill's write of so much goes past the page cache; >= 8 KiB
   std::size_t tail_bytes = 1U << 20;          ///< spilled batches kept in memory for tail readers, at most
@@ -57,6 +59,7 @@ struct SegmentState {
   Offset base;
   std::uint64_t size_bytes = 0;
   std::int64_t max_timestamp_ms = -1;  ///< of its records; a time ahead of the append counts as the append's group time
+  std::int64_t opened_ms = -1;         ///< group time of its first batch; -1: not known
   friend bool operator==(const SegmentState&, const SegmentState&) = default;
 };
 
@@ -153,8 +156,8 @@ class PartitionLog {
   };
   std::vector<SegmentInfo> segments() const;
 
-  /// Segments are rolled at this size from now on.
-  void set_segment_bytes(std::uint64_t segment_bytes);
+  /// Segments are rolled at this size and age from now on.
+  void set_segment_limits(std::uint64_t segment_bytes, std::int64_t segment_ms);
 
   /// Drops spilled batches from memory (an idle shard frees its tails), and writes the index entries held back.
   void drop_tail();

@@ -18,6 +18,7 @@ struct Segment {
   Offset base;
   std::uint64_t size_bytes = 0;        ///< spilled; the file may be longer by a write that failed
   std::int64_t counted_ms = -1;        ///< largest time as retention counts it (SegmentState)
+  std::int64_t opened_ms = -1;         ///< group time of its first batch; -1: not known
   std::optional<std::int64_t> max_ms;  ///< largest time of its batches as they say; unknown until an index is loaded
   std::uint64_t id = 0;                ///< in the IndexCache
   bool unsynced = false;

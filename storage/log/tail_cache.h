@@ -20,6 +20,7 @@ struct TailBatch {
   Offset base, next;
   std::int64_t max_ms = 0;      ///< as the batch says
   std::int64_t counted_ms = 0;  ///< as retention counts it
+  std::int64_t group_ms = 0;    ///< group time of the entry that carried it
   std::size_t charge = 0;       ///< of its buffer, or 0 if the batch before it is charged for that
 };
 

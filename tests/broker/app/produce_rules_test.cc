@@ -37,6 +37,14 @@ class ProduceRules : public RulesNode {
   std::string code(std::string_view topic, ByteSpan records, std::int16_t acks = -1, std::int16_t version = 9) {
     return std::string(error_name(produce(topic, records, acks, version).error_code));
   }
+  /// Sets one setting of a topic.
+  void set(std::string_view topic, std::string_view name, std::string_view value) {
+    kafka::IncrementalAlterConfigsRequest request;
+    request.resources = {{kafka::ConfigResource::topic, topic, {{name, kafka::ConfigOperation::set, value}}}};
+    const auto reply = client_->ask<kafka::IncrementalAlterConfigsResponse>(1, request);
+    ASSERT_EQ(reply.message.responses.at(0).error_code, ErrorCode::none)
+        << reply.message.responses[0].error_message.value_or("");
+  }
 };
 
 TEST_F(ProduceRules, WhatIsRefusedAndHow) {
@@ -151,6 +159,23 @@ TEST_F(ProduceRules, ADuplicateHasTheTimeOfTheFirst) {
   const auto later = produce("append", batch_of_producer);
   EXPECT_EQ(later.base_offset, first.base_offset);
   EXPECT_EQ(later.log_append_time_ms, first.log_append_time_ms);
+}
+
+TEST_F(ProduceRules, HowFarTimesMayLieApart) {
+  create("log");
+  constexpr std::int64_t kHour = 3'600'000;
+  EXPECT_EQ(code("log", batch(now_ms() + kHour / 2)), "none");
+  EXPECT_EQ(code("log", batch(now_ms() + 2 * kHour)), "invalid_timestamp");
+  EXPECT_EQ(code("log", batch(0)), "none") << "the past is not bounded unless one says so";
+  set("log", "message.timestamp.after.max.ms", "10800000");
+  EXPECT_EQ(code("log", batch(now_ms() + 2 * kHour)), "none");
+  set("log", "message.timestamp.before.max.ms", "7200000");
+  EXPECT_EQ(code("log", batch(now_ms() - kHour)), "none");
+  EXPECT_EQ(code("log", batch(now_ms() - 3 * kHour)), "invalid_timestamp");
+  const auto late_base = changed(batch(now_ms()), [](std::byte* at) { store_be(at + 27, std::int64_t{1}); });
+  EXPECT_EQ(code("log", late_base), "invalid_timestamp") << "the first record counts too";
+  set("log", "message.timestamp.type", "LogAppendTime");
+  EXPECT_EQ(code("log", batch(0)), "none") << "what the client says does not count";
 }
 
 }  // namespace

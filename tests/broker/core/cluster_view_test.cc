@@ -37,13 +37,15 @@ Result<void> put_topic(ClusterView& view, const TopicInfo& topic) {
 TEST(ClusterRows, GoldenBytes) {
   EXPECT_EQ(topic_row_key("orders"), "topic/orders");
   EXPECT_EQ(hex(encode_topic_row(sample_topic())),
-            "0a100102030405060708090a0b0c0d0e0f101002180120032a0d080110d00f18808001204d280132040804100a32040805100b");
+            "0a100102030405060708090a0b0c0d0e0f101002180120032a16080110d00f18808001204d2801388827"
+            "40f02e48d83632040804100a32040805100b");
   TopicInfo changing = sample_topic();
   changing.settings.given = 5;
   changing.growing = {{GroupId(6), LeaderEpoch(12)}};
   changing.altering = true;
   EXPECT_EQ(hex(encode_topic_row(changing)),
-            "0a100102030405060708090a0b0c0d0e0f101002180120032a0f080110d00f18808001204d2801300532040804100a32040805100b"
+            "0a100102030405060708090a0b0c0d0e0f101002180120032a18080110d00f18808001204d2801300538882740f02e48d836"
+            "32040804100a32040805100b"
             "3a040806100c4001");
   EXPECT_EQ(node_row_key(NodeId(2)), "node/2");
   EXPECT_EQ(hex(encode_node_row({NodeId(2), "host", 9092})), "08021204686f7374188447");

@@ -21,9 +21,10 @@ PartitionState sample_state(const std::shared_ptr<ProducerBudget>& budget) {
 }
 
 TEST(PartitionCodec, GoldenBytes) {
-  EXPECT_EQ(hex(sample_state(make_producer_budget(10)).encode()),
-            "080112100102030405060708090a0b0c0d0e0f10180320072a0d080110d00f18808001204d28013002380942040808100242040809"
-            "10064a150828100118d00f2a04100218032a06080310051806");
+  EXPECT_EQ(
+      hex(sample_state(make_producer_budget(10)).encode()),
+      "080112100102030405060708090a0b0c0d0e0f10180320072a16080110d00f18808001204d280138882740f02e48d836300238094204"
+      "080810024204080910064a150828100118d00f2a04100218032a06080310051806");
 }
 
 TEST(PartitionCodec, WhatComesBackBehavesTheSame) {
@@ -56,6 +57,16 @@ TEST(PartitionCodec, EqualStatesGiveEqualBytesWhateverTheirHistory) {
   EXPECT_EQ(one.encode(), two->encode());
 }
 
+TEST(PartitionCodec, SettingsThatAnOlderVersionDidNotWriteHaveTheirDefaults) {
+  const auto budget = make_producer_budget(10);
+  pb::PartitionState message;
+  ASSERT_TRUE(message.ParseFromString(sample_state(budget).encode()));
+  message.mutable_settings()->Clear();
+  const auto decoded = PartitionState::decode(message.SerializeAsString(), budget);
+  ASSERT_TRUE(decoded);
+  EXPECT_EQ(decoded->settings(), TopicSettings{});
+}
+
 TEST(PartitionCodec, RefusesEveryBrokenInvariant) {
   const auto budget = make_producer_budget(10);
   const std::string good = sample_state(budget).encode();
@@ -77,6 +88,7 @@ TEST(PartitionCodec, RefusesEveryBrokenInvariant) {
   EXPECT_EQ(refused([](M& m) { m.set_epoch_base(-1); }), Errc::malformed);
   EXPECT_EQ(refused([](M& m) { m.set_epoch_base(9); }), Errc::malformed) << "above an epoch that was written";
   EXPECT_EQ(refused([](M& m) { m.mutable_settings()->set_segment_bytes(1); }), Errc::malformed);
+  EXPECT_EQ(refused([](M& m) { m.mutable_settings()->set_segment_ms(~0ULL); }), Errc::malformed);
   EXPECT_EQ(refused([](M& m) { m.set_start_offset(-1); }), Errc::malformed);
   EXPECT_EQ(refused([](M& m) { m.set_start_offset(10); }), Errc::malformed);
   EXPECT_EQ(refused([](M& m) { m.set_end_offset(8); }), Errc::malformed) << "a producer's batch lies beyond";

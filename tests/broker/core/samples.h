@@ -25,6 +25,9 @@ inline TopicSettings sample_settings() {
   settings.segment_bytes = 16384;
   settings.max_message_bytes = 77;
   settings.log_append_time = true;
+  settings.timestamp_before_ms = 5000;
+  settings.timestamp_after_ms = 6000;
+  settings.segment_ms = 7000;
   return settings;
 }
 

@@ -25,6 +25,9 @@ TEST(TopicSettings, TakesEverySettingByName) {
   ASSERT_TRUE(set_topic_setting(settings, "segment.bytes", "1048576"));
   ASSERT_TRUE(set_topic_setting(settings, "max.message.bytes", "1"));
   ASSERT_TRUE(set_topic_setting(settings, "message.timestamp.type", "LogAppendTime"));
+  ASSERT_TRUE(set_topic_setting(settings, "message.timestamp.before.max.ms", "0"));
+  ASSERT_TRUE(set_topic_setting(settings, "message.timestamp.after.max.ms", "9223372036854775807"));
+  ASSERT_TRUE(set_topic_setting(settings, "segment.ms", "60000"));
   ASSERT_TRUE(set_topic_setting(settings, "cleanup.policy", "delete"));
   ASSERT_TRUE(set_topic_setting(settings, "compression.type", "producer"));
   ASSERT_TRUE(set_topic_setting(settings, "min.insync.replicas", "1"));
@@ -33,6 +36,9 @@ TEST(TopicSettings, TakesEverySettingByName) {
   EXPECT_EQ(settings.segment_bytes, 1048576U);
   EXPECT_EQ(settings.max_message_bytes, 1U);
   EXPECT_TRUE(settings.log_append_time);
+  EXPECT_EQ(settings.timestamp_before_ms, 0);
+  EXPECT_EQ(settings.timestamp_after_ms, 9223372036854775807);
+  EXPECT_EQ(settings.segment_ms, 60'000);
 }
 
 TEST(TopicSettings, NulloptGoesBackToTheDefault) {
@@ -57,6 +63,9 @@ TEST(TopicSettings, RefusesValuesOutsideTheirRange) {
     set_error("retention.bytes", bad);
   }
   set_error("min.insync.replicas", "2");
+  set_error("message.timestamp.before.max.ms", "-1");
+  set_error("message.timestamp.after.max.ms", "-1");
+  EXPECT_EQ(set_error("segment.ms", "59999"), "segment.ms can't be '59999': allowed is a whole number from 60000 up");
   set_error("compression.type", "zstd");
 }
 
@@ -77,11 +86,14 @@ TEST(TopicSettings, DescribesAllAndTellsDefaultsApart) {
             "cleanup.policy=delete\n"
             "compression.type=producer\n"
             "max.message.bytes=1048588\n"
+            "message.timestamp.after.max.ms=3600000\n"
+            "message.timestamp.before.max.ms=9223372036854775807\n"
             "message.timestamp.type=CreateTime\n"
             "min.insync.replicas=1\n"
             "retention.bytes=-1\n"
             "retention.ms=5 (set)\n"
-            "segment.bytes=1073741824\n");
+            "segment.bytes=1073741824\n"
+            "segment.ms=604800000\n");
 }
 
 TEST(TopicSettings, OneThatWasGivenItsDefaultsValueIsStillGiven) {
@@ -157,6 +169,9 @@ TEST(TopicSettings, ChecksValuesThatWereSetDirectly) {
   EXPECT_TRUE(broken(&TopicSettings::retention_bytes, -2));
   EXPECT_TRUE(broken(&TopicSettings::segment_bytes, kMinRawSegmentBytes - 1));
   EXPECT_TRUE(broken(&TopicSettings::segment_bytes, ~std::uint64_t{0}));
+  EXPECT_TRUE(broken(&TopicSettings::segment_ms, 0));
+  EXPECT_TRUE(broken(&TopicSettings::timestamp_before_ms, -1));
+  EXPECT_TRUE(broken(&TopicSettings::timestamp_after_ms, -1));
   EXPECT_TRUE(broken(&TopicSettings::max_message_bytes, 0));
   EXPECT_TRUE(broken(&TopicSettings::max_message_bytes, kMaxMaxMessageBytes + 1));
 }

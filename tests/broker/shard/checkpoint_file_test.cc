@@ -23,7 +23,8 @@ Checkpoint sample() {
   checkpoint.snapshot = {LogIndex(17), Term(2), {{NodeId(1), "node-1", ServerRole::voter}}, LogIndex(1)};
   checkpoint.group_time_ms = 1234;
   checkpoint.journal_position = storage::JournalPosition{5, 8192, 4096, 96, 40};
-  checkpoint.partitions.push_back({partition(9, 4), "state", {Offset(2), Offset(10), {{Offset(0), 600, 77}}}});
+  checkpoint.partitions.push_back(
+      {partition(9, 4), "state", {Offset(2), Offset(10), {{Offset(0), 600, 77, 55}, {Offset(6), 10, 78}}}});
   checkpoint.tables.push_back({"t", {"rows1", "rows2"}});
   checkpoint.deleting.push_back(partition(8, 0));
   return checkpoint;

@@ -248,6 +248,19 @@ TEST(ValidateBatch, RefusesTimesTooFarAhead) {
   EXPECT_EQ(Spoilt().put(27, std::int64_t{-1}).put(35, std::int64_t{-1}).verdict(limits), "ok");
 }
 
+TEST(ValidateBatch, RefusesTimesTooFarBehindWhereTheyAreBounded) {
+  const auto least = std::numeric_limits<std::int64_t>::min();
+  const auto with = [](std::int64_t base, std::int64_t max) { return std::move(Spoilt().put(27, base).put(35, max)); };
+  const BatchLimits limits{.now_ms = 5000, .max_behind_ms = 100};
+  EXPECT_EQ(with(4900, 5000).verdict(limits), "ok");
+  EXPECT_EQ(with(4899, 5000).verdict(limits), "invalid_timestamp");
+  EXPECT_EQ(with(5000, 4899).verdict(limits), "invalid_timestamp");
+  EXPECT_EQ(with(least, 5000).verdict(limits), "invalid_timestamp");
+  EXPECT_EQ(with(-1, -1).verdict(limits), "ok") << "it has no time";
+  EXPECT_EQ(with(least, 5000).verdict({.now_ms = 5000}), "ok");
+  EXPECT_EQ(with(0, 0).verdict({.now_ms = 0, .max_behind_ms = 0}), "ok");
+}
+
 TEST(ValidateBatch, RefusesRecordsThatDoNotAddUp) {
   // A record of "one": length 9, attributes, time delta, offset delta, no key, 3 bytes, no headers; it takes 10 bytes.
   EXPECT_EQ(Spoilt().append(from_hex("00")).verdict(), "malformed");

@@ -29,6 +29,7 @@ class History {
     options.index_interval_bytes = 1 + random.below(2000);
     options.tail_bytes = random.one_in(3) ? 0 : random.below(10'000);
     options.max_decompressed_bytes = 1U << 20;
+    if (random.one_in(2)) options.segment_ms = static_cast<std::int64_t>(random.below(200));
     if (random.one_in(2)) {
       options.direct_run_bytes = 8192;  // the least that always has a whole block
       options.segment_bytes = 10'000 + random.below(100'000);

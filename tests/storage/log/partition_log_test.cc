@@ -46,6 +46,34 @@ TEST(PartitionLog, RollsAtSegmentBytes) {
   }
 }
 
+TEST(PartitionLog, RollsAtSegmentTime) {
+  LogOptions options = LogMachine::small_segments();
+  options.segment_ms = 100;
+  LogMachine m(1, options);
+  const auto append_at = [&](std::int64_t group_time_ms) { m.append({7}, 20, Codec::none, group_time_ms); };
+  const auto bases = [&] {
+    std::vector<std::int64_t> all;
+    for (const auto& segment : m.log->segments()) all.push_back(segment.base.value);
+    return all;
+  };
+  // The records' own times are all the same: it is when they came that counts.
+  for (const std::int64_t time : {1000, 1100, 1101, 1150, 1201, 1202}) append_at(time);
+  ASSERT_TRUE(m.spill());
+  EXPECT_EQ(bases(), (std::vector<std::int64_t>{0, 2, 5}));
+  append_at(1302);
+  m.take_checkpoint();
+  m.kill();
+  append_at(1302);
+  append_at(1303);
+  ASSERT_TRUE(m.spill());
+  EXPECT_EQ(bases(), (std::vector<std::int64_t>{0, 2, 5, 8})) << "a restart does not make it younger";
+  m.log->set_segment_limits(options.segment_bytes, 10);
+  append_at(1314);
+  ASSERT_TRUE(m.spill());
+  EXPECT_EQ(bases(), (std::vector<std::int64_t>{0, 2, 5, 8, 9}));
+  m.check_all();
+}
+
 TEST(PartitionLog, ABatchLargerThanASegmentGetsItsOwn) {
   LogMachine m(1, LogMachine::no_tail());
   m.append({1}, 100);
