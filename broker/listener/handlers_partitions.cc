@@ -37,12 +37,6 @@ GrowTopicRequest to_internal(const kafka::CreatePartitionsTopic& topic, bool val
   return work;
 }
 
-/// What a request can get wrong about a topic with assignments is said by the code for assignments.
-ErrorCode code_of(const Error& error, const KafkaCall& call) {
-  if (error.code == Errc::invalid_argument) return ErrorCode::invalid_replica_assignment;
-  return call.code(error);
-}
-
 }  // namespace
 
 void handle_create_partitions(CallPtr call) {
@@ -77,7 +71,7 @@ void handle_create_partitions(CallPtr call) {
           CHECK(next < results.size(), "one result a topic");
           const Result<void>& result = results[next++];
           if (result) continue;
-          entry.error_code = code_of(result.error(), *call);
+          entry.error_code = call->code(result.error());
           entry.error_message = result.error().message;
         }
         call->reply(response);

@@ -62,19 +62,14 @@ CreateTopicRequest to_internal(const kafka::CreatableTopic& topic, bool validate
   return work;
 }
 
-/// What is left for the service to find wrong in a request's arguments is its assignments.
-ErrorCode code_of(const Error& error, const KafkaCall& call) {
-  return error.code == Errc::invalid_argument ? ErrorCode::invalid_replica_assignment : call.code(error);
-}
-
 void fill_in(kafka::CreatedTopic& entry, const CreateTopicResult& result, const KafkaCall& call) {
   if (result.error) {
-    entry.error_code = code_of(*result.error, call);
+    entry.error_code = call.code(*result.error);
     entry.error_message = result.error->message;
     return;
   }
   entry.topic_id = result.topic.id;
-  entry.num_partitions = static_cast<std::int32_t>(result.topic.partitions.size());
+  entry.num_partitions = result.partitions;
   entry.replication_factor = result.topic.replication_factor;
   for (TopicSettingText& setting : describe_topic_settings(result.topic.settings)) {
     kafka::CreatedTopicConfig& config = entry.configs->emplace_back();

@@ -99,7 +99,8 @@ struct CreateTopicRequest {
 };
 struct CreateTopicResult {
   std::optional<Error> error;
-  TopicInfo topic;  ///< as created (or as it would be)
+  TopicInfo topic;              ///< as created; of one that was only validated, without its partitions
+  std::int32_t partitions = 0;  ///< how many it has, or would have
 };
 struct DeleteTopicResult {
   std::optional<Error> error;

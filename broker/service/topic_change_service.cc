@@ -83,9 +83,12 @@ Result<TopicInfo> TopicChangeService::plan_growth(const GrowTopicRequest& reques
       assignments.emplace_back(static_cast<std::int32_t>(have) + static_cast<std::int32_t>(assignments.size()), nodes);
     if (auto ok = check_assignments(context_.options, have, assignments); !ok) return fail(ok.error());
   }
+  if (request.validate_only) {
+    if (auto room = jobs_.has_room_for(static_cast<std::size_t>(more)); !room) return fail(room.error());
+    return topic;
+  }
   auto placed = jobs_.place(static_cast<std::size_t>(more));
   if (!placed) return fail(placed.error());
-  if (placed->empty()) return fail(Errc::not_ready, "no group takes partitions yet; retry");
   topic->growing = std::move(*placed);
   return topic;
 }

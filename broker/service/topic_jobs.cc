@@ -47,11 +47,16 @@ void TopicJobs::wake_waiting(const std::string& topic) {
   }
 }
 
-Result<std::vector<PartitionPlacement>> TopicJobs::place(std::size_t count) const {
+Result<void> TopicJobs::has_room_for(std::size_t count) const {
   const std::size_t have = context_.view.partition_count() + planned_partitions_;
   if (have + count > static_cast<std::size_t>(context_.options.max_partitions))
     return fail(Errc::limit_reached, fmt::format("the node has {} partitions and may have {} (topics.max_partitions)",
                                                  have, context_.options.max_partitions));
+  return {};
+}
+
+Result<std::vector<PartitionPlacement>> TopicJobs::place(std::size_t count) const {
+  if (auto room = has_room_for(count); !room) return fail(room.error());
   // The groups that the view would choose next: those that were planned and are not in it yet come first.
   const std::vector<GroupId> groups = place_partitions(context_.view, planned_partitions_ + count);
   std::vector<PartitionPlacement> placed;
@@ -60,6 +65,7 @@ Result<std::vector<PartitionPlacement>> TopicJobs::place(std::size_t count) cons
     const std::int64_t base = std::max<std::int64_t>(0, context_.view.epoch_floor() + 1 - term);
     placed.push_back({groups[nth], LeaderEpoch(static_cast<std::int32_t>(base))});
   }
+  if (placed.size() < count) return fail(Errc::not_ready, "no group takes partitions yet; retry");
   return placed;
 }
 

@@ -37,7 +37,9 @@ class TopicJobs {
   /// Calls `work` once no job of that topic is under way: now, or when it ends. Errors: busy, when too many wait.
   void when_free(const std::string& topic, UniqueFunction<void(Result<void>)> work);
 
-  /// Groups and epoch bases for `count` more partitions; fewer where there is no group. Errors: limit_reached.
+  /// Errors: limit_reached, when the node may not have `count` more partitions.
+  Result<void> has_room_for(std::size_t count) const;
+  /// Groups and epoch bases for `count` more partitions. Errors: limit_reached; not_ready, while there is no group.
   Result<std::vector<PartitionPlacement>> place(std::size_t count) const;
 
   // Begin a job; the topic must not be busy. A new topic, then two as the view has them.

@@ -44,13 +44,7 @@ void TopicService::remove(std::vector<TopicRef> topics, UniqueFunction<void(std:
 
 // ---- On the controller's shard ----
 
-Result<TopicInfo> TopicService::plan(const CreateTopicRequest& request) {
-  if (auto name = check_topic_name(request.name); !name) return fail(name.error());
-  if (context_.view.find(request.name) != nullptr || jobs_.busy(request.name))
-    return fail(Errc::topic_exists, fmt::format("topic '{}' exists already", request.name));
-  TopicInfo topic;
-  topic.name = request.name;
-  topic.replication_factor = 1;
+Result<std::int32_t> TopicService::count_partitions(const CreateTopicRequest& request) const {
   std::int64_t partitions = request.partitions;
   if (!request.assignments.empty()) {
     if (request.partitions != -1 || request.replication_factor != -1)
@@ -65,31 +59,48 @@ Result<TopicInfo> TopicService::plan(const CreateTopicRequest& request) {
   if (partitions < 1 || partitions > static_cast<std::int64_t>(kMaxPartitionsOfTopic))
     return fail(Errc::invalid_partitions,
                 fmt::format("{} partitions were asked for; 1 to {} are possible", partitions, kMaxPartitionsOfTopic));
+  return static_cast<std::int32_t>(partitions);
+}
+
+Result<CreateTopicResult> TopicService::plan(const CreateTopicRequest& request) {
+  if (auto name = check_topic_name(request.name); !name) return fail(name.error());
+  if (context_.view.find(request.name) != nullptr || jobs_.busy(request.name))
+    return fail(Errc::topic_exists, fmt::format("topic '{}' exists already", request.name));
+  CreateTopicResult planned;
+  TopicInfo& topic = planned.topic;
+  topic.name = request.name;
+  topic.replication_factor = 1;
+  const auto count = count_partitions(request);
+  if (!count) return fail(count.error());
+  planned.partitions = *count;
   for (const auto& [name, value] : request.settings) {
     auto set = set_topic_setting(topic.settings, name, value ? std::optional<std::string_view>(*value) : std::nullopt);
     if (!set) return fail(set.error());
   }
   topic.id = context_.random.topic_id();
-  auto placed = jobs_.place(static_cast<std::size_t>(partitions));
+  const auto partitions = static_cast<std::size_t>(*count);
+  if (request.validate_only) {
+    if (auto room = jobs_.has_room_for(partitions); !room) return fail(room.error());
+    return planned;
+  }
+  auto placed = jobs_.place(partitions);
   if (!placed) return fail(placed.error());
-  if (placed->empty()) return fail(Errc::not_ready, "no group takes partitions yet; retry");
   topic.partitions = std::move(*placed);
-  return topic;
+  return planned;
 }
 
 void TopicService::create_here(const CreateTopicRequest& request, UniqueFunction<void(CreateTopicResult)> done) {
-  CreateTopicResult result;
-  result.topic.name = request.name;
   const auto ready = jobs_.controller_ready();
-  auto topic = ready ? plan(request) : Result<TopicInfo>(fail(ready.error()));
-  if (!topic) {
-    result.error = topic.error();
-    return done(std::move(result));
+  auto planned = ready ? plan(request) : Result<CreateTopicResult>(fail(ready.error()));
+  if (!planned) {
+    CreateTopicResult refused;
+    refused.error = planned.error();
+    return done(std::move(refused));
   }
-  result.topic = *topic;
-  if (request.validate_only) return done(std::move(result));
-  jobs_.create(std::move(*topic),
-               [result = std::move(result), done = std::move(done)](std::optional<Error> error) mutable {
+  if (request.validate_only) return done(std::move(*planned));
+  TopicInfo topic = planned->topic;
+  jobs_.create(std::move(topic),
+               [result = std::move(*planned), done = std::move(done)](std::optional<Error> error) mutable {
                  result.error = std::move(error);
                  if (result.error && result.error->code == Errc::busy) result.error->code = Errc::topic_exists;
                  done(std::move(result));
@@ -97,6 +108,15 @@ void TopicService::create_here(const CreateTopicRequest& request, UniqueFunction
 }
 
 void TopicService::remove_here(const TopicRef& ref, UniqueFunction<void(DeleteTopicResult)> done) {
+  const TopicInfo* const topic = ref.name.empty() ? context_.view.find(ref.id) : context_.view.find(ref.name);
+  const std::string name = topic == nullptr ? ref.name : topic->name;
+  jobs_.when_free(name, [this, ref, done = std::move(done)](Result<void> ok) mutable {
+    if (ok) return remove_now(ref, std::move(done));
+    done({ok.error(), ref.name, ref.id});
+  });
+}
+
+void TopicService::remove_now(const TopicRef& ref, UniqueFunction<void(DeleteTopicResult)> done) {
   DeleteTopicResult result{std::nullopt, ref.name, ref.id};
   const TopicInfo* const topic = ref.name.empty() ? context_.view.find(ref.id) : context_.view.find(ref.name);
   if (const auto ready = jobs_.controller_ready(); !ready)
@@ -106,9 +126,6 @@ void TopicService::remove_here(const TopicRef& ref, UniqueFunction<void(DeleteTo
                                     : Error{Errc::unknown_topic, fmt::format("there is no topic '{}'", ref.name)};
   else if (topic->internal)
     result.error = Error{Errc::invalid_topic, fmt::format("'{}' belongs to the broker", topic->name)};
-  else if (jobs_.busy(topic->name))
-    result.error =
-        Error{Errc::not_ready, fmt::format("topic '{}' is being created, changed or deleted; retry", topic->name)};
   if (result.error) return done(std::move(result));
   result.name = topic->name;
   result.id = topic->id;

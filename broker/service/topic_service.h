@@ -22,8 +22,10 @@ class TopicService {
   void remove(std::vector<TopicRef> topics, UniqueFunction<void(std::vector<DeleteTopicResult>)> done);
 
  private:
-  Result<TopicInfo> plan(const CreateTopicRequest& request);
+  Result<std::int32_t> count_partitions(const CreateTopicRequest& request) const;
+  Result<CreateTopicResult> plan(const CreateTopicRequest& request);
   void create_here(const CreateTopicRequest& request, UniqueFunction<void(CreateTopicResult)> done);
+  void remove_now(const TopicRef& ref, UniqueFunction<void(DeleteTopicResult)> done);
   void remove_here(const TopicRef& topic, UniqueFunction<void(DeleteTopicResult)> done);
 
   ServiceContext& context_;

@@ -165,7 +165,11 @@ ErrorCode to_kafka(Errc code, ApiKey api, std::int16_t version) {
     case Errc::unsupported:
       if (f == Family::produce && version >= kFirstServedProduceVersion) return ErrorCode::unsupported_compression_type;
       return ErrorCode::unsupported_version;
-    case Errc::invalid_argument: return is_config_api(api) ? ErrorCode::invalid_config : ErrorCode::invalid_request;
+    case Errc::invalid_argument:
+      // Of topics and partitions it is replicas that were assigned by hand.
+      if (api == ApiKey::create_topics || api == ApiKey::create_partitions)
+        return ErrorCode::invalid_replica_assignment;
+      return is_config_api(api) ? ErrorCode::invalid_config : ErrorCode::invalid_request;
     // Final everywhere; 10 has a meaning of its own only for records (librdkafka and Java split a batch on it).
     case Errc::too_large: return f == Family::produce ? ErrorCode::message_too_large : ErrorCode::invalid_request;
 

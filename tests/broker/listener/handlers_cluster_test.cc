@@ -263,7 +263,7 @@ TEST_F(ClusterHandlers, CreateTopicsInEveryVersion) {
     EXPECT_EQ(broker_.last_timeout, Millis(900));
     std::vector<CreateTopicResult> results(1);
     results[0].topic.id.bytes[3] = 7;
-    results[0].topic.partitions.resize(4);
+    results[0].partitions = 4;
     results[0].topic.replication_factor = 1;
     results[0].topic.settings.retention_ms = 1000;
     const TopicId id = results[0].topic.id;

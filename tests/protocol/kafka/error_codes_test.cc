@@ -83,7 +83,8 @@ TEST(ErrorCodes, OfCoordinationAndAdministration) {
   EXPECT_EQ(code(Errc::limit_reached, ApiKey::init_producer_id, 4), 14);
   EXPECT_EQ(code(Errc::topic_exists, ApiKey::create_topics, 7), 36);
   EXPECT_EQ(code(Errc::invalid_topic, ApiKey::create_topics, 7), 17);
-  EXPECT_EQ(code(Errc::invalid_argument, ApiKey::create_topics, 7), 42);
+  EXPECT_EQ(code(Errc::invalid_argument, ApiKey::create_topics, 7), 39);
+  EXPECT_EQ(code(Errc::invalid_argument, ApiKey::create_partitions, 3), 39);
   EXPECT_EQ(code(Errc::config, ApiKey::create_topics, 7), 40);
   EXPECT_EQ(code(Errc::limit_reached, ApiKey::create_topics, 7), 44);
   EXPECT_EQ(code(Errc::limit_reached, ApiKey::create_partitions, 3), 37);
