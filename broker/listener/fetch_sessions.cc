@@ -27,7 +27,7 @@ std::size_t FetchSessions::KeyHash::operator()(const Key& key) const noexcept {
 }
 
 FetchSessions::Key FetchSessions::key_of(const FetchPlan::Part& part) {
-  return {part.topic->name, part.topic->id, part.partition.partition};
+  return {cut_topic_name(part.topic->name), part.topic->id, part.partition.partition};
 }
 
 std::vector<FetchPlan::Part> FetchSessions::parts_of(const kafka::FetchRequest& request) {
@@ -125,7 +125,7 @@ bool FetchSessions::update(Session& session, const kafka::FetchRequest& request)
     legal &= topic.topic.size() <= kMaxTopicNameSize;
     std::shared_ptr<const TopicRef> ref;
     for (const kafka::FetchPartition& partition : topic.partitions) {
-      const auto found = session.by_key.find(Key{topic.topic, topic.topic_id, partition.partition});
+      const auto found = session.by_key.find(Key{cut_topic_name(topic.topic), topic.topic_id, partition.partition});
       if (found != session.by_key.end()) {
         found->second->part.partition = partition;
         continue;
@@ -137,7 +137,7 @@ bool FetchSessions::update(Session& session, const kafka::FetchRequest& request)
   }
   for (const kafka::ForgottenTopic& topic : request.forgotten_topics_data) {
     for (const PartitionIndex partition : topic.partitions) {
-      const auto found = session.by_key.find(Key{topic.topic, topic.topic_id, partition});
+      const auto found = session.by_key.find(Key{cut_topic_name(topic.topic), topic.topic_id, partition});
       if (found == session.by_key.end()) continue;
       const Entries::iterator entry = found->second;
       session.by_key.erase(found);

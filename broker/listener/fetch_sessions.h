@@ -39,6 +39,9 @@
 
 namespace sluice::broker {
 
+/// So much of a name as tells it from all that topics can have: names are compared and copied for every partition.
+inline std::string_view cut_topic_name(std::string_view name) { return name.substr(0, kMaxTopicNameSize + 1); }
+
 struct FetchSessionLimits {
   std::size_t max_sessions = 1000;
   std::size_t max_partitions = 50'000;  ///< of all sessions; each takes some 250 bytes
@@ -87,7 +90,7 @@ class FetchSessions {
   std::size_t partition_count() const { return partition_count_; }
 
  private:
-  /// Views into the TopicRef of the partition's own entry.
+  /// Views into the TopicRef of the partition's own entry; names as cut_topic_name() leaves them.
   struct Key {
     std::string_view name;
     TopicId id;

@@ -14,7 +14,7 @@ Handler find_handler(kafka::ApiKey api, std::int16_t version);
 
 /// The topic of a name that a client sent. One that is longer than any topic's is cut, and stays unknown: it stands
 /// once in a request, and is copied for each of a hundred thousand partitions.
-inline TopicRef topic_named(std::string_view name) { return {std::string(name.substr(0, kMaxTopicNameSize + 1)), {}}; }
+inline TopicRef topic_named(std::string_view name) { return {std::string(cut_topic_name(name)), {}}; }
 
 void handle_produce(CallPtr call);
 void handle_fetch(CallPtr call);

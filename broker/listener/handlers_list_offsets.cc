@@ -31,7 +31,7 @@ std::set<Key> repeated_in(const kafka::ListOffsetsRequest& request) {
   std::set<Key> seen, repeated;
   for (const kafka::ListOffsetsTopic& topic : request.topics) {
     for (const kafka::ListOffsetsPartition& partition : topic.partitions) {
-      const Key key{topic.name, partition.partition_index};
+      const Key key{cut_topic_name(topic.name), partition.partition_index};
       if (!seen.insert(key).second) repeated.insert(key);
     }
   }
@@ -53,7 +53,7 @@ Plan make_plan(const kafka::ListOffsetsRequest& request, std::int16_t version) {
     for (const kafka::ListOffsetsPartition& partition : topic.partitions) {
       kafka::ListOffsetsPartitionResponse& entry = to.partitions.emplace_back();
       entry.partition_index = partition.partition_index;
-      if (repeated.contains({topic.name, partition.partition_index})) {
+      if (repeated.contains({cut_topic_name(topic.name), partition.partition_index})) {
         entry.error_code = ErrorCode::invalid_request;
         continue;
       }
