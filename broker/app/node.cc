@@ -27,6 +27,12 @@ constexpr int kMetricsBacklog = 64;
 constexpr std::size_t kMaxProducers = 100'000;
 constexpr std::size_t kMessagesATurn = 1024;
 
+/// What to do about it, where that is likely known.
+tl::unexpected<Error> cannot_listen(std::string_view setting, std::string_view flag, Error error) {
+  if (error.code == Errc::in_use) error.message += fmt::format("; choose another with {}, or stop who has it", flag);
+  return fail(setting, std::move(error));
+}
+
 /// A disk of the asked-for engine; with `auto` io_uring where it is allowed.
 Result<std::unique_ptr<storage::Disk>> open_disk(const std::string& engine) {
   static std::once_flag warned;
@@ -196,10 +202,12 @@ Result<void> Node::open_listeners() {
         // A shared port could be shared with another sluiced too, and clients would find now this one and now that.
         TcpListenOptions alone = options;
         alone.reuse_port = false;
-        if (auto probe = listen_tcp(thread->loop, alone); !probe) return done.set_value(fail(probe.error()));
+        if (auto probe = listen_tcp(thread->loop, alone); !probe)
+          return done.set_value(cannot_listen("kafka.listen", "--kafka-listen", std::move(probe.error())));
       }
       auto listener = listen_tcp(thread->loop, options);
-      if (!listener) return done.set_value(fail(listener.error()));
+      if (!listener)
+        return done.set_value(cannot_listen("kafka.listen", "--kafka-listen", std::move(listener.error())));
       thread->listener = std::move(*listener);
       done.set_value({});
     });
@@ -222,7 +230,8 @@ Result<void> Node::open_metrics() {
   Thread& thread = *threads_.front();
   thread.loop.post([&] {
     auto listener = listen_tcp(thread.loop, options);
-    if (!listener) return done.set_value(fail("metrics.listen", std::move(listener.error())));
+    if (!listener)
+      return done.set_value(cannot_listen("metrics.listen", "--metrics-listen", std::move(listener.error())));
     thread.metrics_listener = std::move(*listener);
     done.set_value({});
   });
@@ -233,7 +242,12 @@ Result<void> Node::open_metrics() {
 }
 
 Result<void> Node::announce() {
-  std::string host = host_.empty() || host_ == "0.0.0.0" || host_ == "::" ? "localhost" : host_;
+  const bool every_address = host_.empty() || host_ == "0.0.0.0" || host_ == "::";
+  if (every_address && settings_.kafka_advertise.empty())
+    log_warn(
+        "clients are told to connect to localhost: those of other machines need kafka.advertise, the name by which "
+        "they reach this one");
+  std::string host = every_address ? "localhost" : host_;
   int port = port_;
   if (!settings_.kafka_advertise.empty()) {
     const bool with_port = settings_.kafka_advertise.find(':') != std::string::npos;

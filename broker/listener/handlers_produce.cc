@@ -98,8 +98,9 @@ void end_without_reply(KafkaCall& call, const kafka::ProduceResponse& response) 
   for (const kafka::ProduceTopicResponse& topic : response.responses) {
     for (const kafka::ProducePartitionResponse& entry : topic.partition_responses) {
       if (entry.error_code == ErrorCode::none) continue;
-      call.hang_up(fmt::format("acks=0 and {} for {}-{}: {}", kafka::error_name(entry.error_code), topic.name,
-                               entry.index.value, entry.error_message.value_or("")));
+      call.hang_up(fmt::format("acks=0 and {} for {}-{}: {}", kafka::error_name(entry.error_code),
+                               topic.name.substr(0, kMaxTopicNameSize), entry.index.value,
+                               entry.error_message.value_or("")));
       return;
     }
   }

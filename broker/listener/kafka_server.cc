@@ -58,7 +58,7 @@ void KafkaServer::forget(KafkaSession& session) {
 void KafkaServer::pause_or_resume() {
   const bool full = sessions_.size() >= settings_.max_connections;
   if (std::exchange(paused_, full) == full) return;
-  if (full) {
+  if (full && full_lines_.take(clock_.steady())) {
     log_warn("{} Kafka connections are open on this shard; more will wait until some close", sessions_.size());
   }
   for (const auto& listener : listeners_) listener->pause(full);

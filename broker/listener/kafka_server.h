@@ -13,6 +13,7 @@
 #include "broker/net/stream.h"
 #include "broker/service/broker_api.h"
 #include "protocol/base/clock.h"
+#include "protocol/base/line_budget.h"
 
 namespace sluice::broker {
 
@@ -59,6 +60,7 @@ class KafkaServer {
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::unordered_map<KafkaSession*, std::shared_ptr<KafkaSession>> sessions_;
   bool paused_ = false;
+  LineBudget full_lines_{1, std::chrono::minutes(1)};
   bool draining_ = false;
   Clock::TimerId sweep_timer_ = 0;
   Clock::TimerId wake_timer_ = 0;

@@ -73,17 +73,18 @@ void KafkaSession::close() {
   if (on_closed) on_closed(*this);
 }
 
-void KafkaSession::refuse(const std::string& reason) {
-  if (closed_) return;
-  ++context_->stats->connections_failed;
-  log_warn("closing the Kafka connection of {}: {}", peer(), reason);
-  close();
-}
+void KafkaSession::refuse(const std::string& reason) { close_failed(LogLevel::warn, reason); }
 
-void KafkaSession::hang_up(const std::string& reason) {
+void KafkaSession::hang_up(const std::string& reason) { close_failed(LogLevel::info, reason); }
+
+void KafkaSession::close_failed(LogLevel level, const std::string& reason) {
   if (closed_) return;
   ++context_->stats->connections_failed;
-  log_info("closing the Kafka connection of {}: {}", peer(), reason);
+  if (log_enabled(level)) {
+    if (const auto left_out = context_->stats->failure_lines.take(clock_.steady()))
+      log(level, "closing the Kafka connection of {}: {}{}", peer(), reason,
+          *left_out == 0 ? "" : fmt::format(" (and {} more that are not logged)", *left_out));
+  }
   close();
 }
 

@@ -18,6 +18,7 @@
 #include "broker/net/stream.h"
 #include "broker/service/broker_api.h"
 #include "protocol/base/clock.h"
+#include "protocol/base/log.h"
 #include "protocol/kafka/frame.h"
 
 namespace sluice::broker {
@@ -64,6 +65,7 @@ class KafkaSession final : public ReplySink,
     kafka::EncodedFrame reply;
   };
 
+  void close_failed(LogLevel level, const std::string& reason);
   void advance();
   bool next_frame();
   bool may_start(const SharedBytes& frame);

@@ -6,6 +6,7 @@
 #include <map>
 #include <utility>
 
+#include "protocol/base/line_budget.h"
 #include "protocol/kafka/api.h"
 #include "protocol/kafka/error_codes.h"
 #include "protocol/kafka/writer.h"
@@ -15,6 +16,8 @@ namespace sluice::broker {
 struct KafkaStats {
   std::uint64_t connections_opened = 0;
   std::uint64_t connections_failed = 0;  ///< closed by the broker, since the client did what it may not or got stuck
+  /// Of lines about those. A client that gets it wrong comes back at once, and again.
+  LineBudget failure_lines{200, std::chrono::milliseconds(100)};
   std::uint64_t received_bytes = 0, sent_bytes = 0;
   /// Started, by place in kafka::kApis.
   std::array<std::uint64_t, kafka::kApis.size()> requests{};

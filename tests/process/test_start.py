@@ -143,7 +143,7 @@ class WrongSettings(BrokerTest):
 
     def test_address_that_can_not_be_had(self):
         broker = self.broker(shards=1)
-        self.refused(3, [str(broker.port), "in use"], "--data-dir", "other", "--shards", "2", address=broker.address)
+        self.refused(3, ["kafka.listen", str(broker.port), "in use", "--kafka-listen"], "--data-dir", "other", "--shards", "2", address=broker.address)
         self.refused(2, ["kafka.advertise", "70000"], "--set", "kafka.advertise=localhost:70000", "--data-dir", "third")
 
     def test_file(self):

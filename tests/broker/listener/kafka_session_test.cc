@@ -230,6 +230,24 @@ TEST_F(KafkaSessionTest, MalformedInputClosesItsConnectionAloneWithOneWarning) {
   EXPECT_FALSE(healthy->ask<kafka::ApiVersionsResponse>(3, kafka::ApiVersionsRequest{}).api_keys.empty());
 }
 
+TEST_F(KafkaSessionTest, AFloodOfMistakesIsNotAFloodOfLines) {
+  std::vector<std::unique_ptr<TestClient>> clients;
+  for (int i = 0; i < 300; ++i) clients.push_back(connect());
+  for (const auto& client : clients) client->send_bytes(bytes_of({0xff, 0xff, 0xff, 0xff}));
+  settle();
+  EXPECT_EQ(server_->stats().connections_failed, 300U);
+  const std::size_t lines = logged_warnings().size();
+  EXPECT_GE(lines, 200U);
+  EXPECT_LT(lines, 220U);
+  settle();
+  const auto late = connect();
+  late->send_bytes(bytes_of({0xff, 0xff, 0xff, 0xff}));
+  settle();
+  ASSERT_EQ(logged_warnings().size(), lines + 1);
+  EXPECT_NE(logged_warnings().back().find("(and 100 more that are not logged)"), std::string::npos)
+      << logged_warnings().back();
+}
+
 TEST_F(KafkaSessionTest, NothingFollowsAMalformedFrame) {
   auto client = connect();
   client->send_bytes(bytes_of({0, 0, 0, 10, 0, 3, 0, 99, 0, 0, 0, 7, 0xff, 0xff}));
@@ -319,6 +337,8 @@ TEST_F(KafkaSessionTest, AtTheConnectionLimitOthersWait) {
   clients[0]->close();
   settle();
   EXPECT_EQ(clients[4]->replies().size(), 1U);
+  EXPECT_EQ(server_->session_count(), 4U);
+  EXPECT_EQ(logged_warnings().size(), 1U) << "full again, which is no news";
 }
 
 TEST_F(KafkaSessionTest, DrainAnswersWhatIsUnderWayAndThenCloses) {
