@@ -145,6 +145,7 @@ void Checkpointer::make_durable() {
 void Checkpointer::finish(Result<void> result) {
   finished_ = true;
   file_.reset();
+  if (!result && result.error().code == Errc::no_space) return give_up(std::move(result.error()));
   const LogIndex index = capture_.header().snapshot.last_index;
   replica_.end_capture(result.has_value());
   if (result && replaced_ && *replaced_ != index) {
@@ -154,6 +155,17 @@ void Checkpointer::finish(Result<void> result) {
     });
   }
   done_(std::move(result));  // may destroy this
+}
+
+/// What there is of the file goes before another attempt takes its name: its room may be what is short.
+void Checkpointer::give_up(Error why) {
+  const std::string path = temporary_path();
+  replica_.end_capture(false);
+  context_.disk.remove(path, [this, alive = std::weak_ptr(alive_), path, why = std::move(why)](Result<void> removed) {
+    if (alive.expired()) return;
+    if (!removed) log_warn("{} is of no use and stays: {}", path, removed.error().message);
+    done_(fail(why));  // may destroy this
+  });
 }
 
 }  // namespace sluice::broker

@@ -36,6 +36,7 @@ class Checkpointer {
   void write_done(Result<void> result);
   void make_durable();
   void finish(Result<void> result);
+  void give_up(Error why);
   std::string temporary_path() const;
   std::string final_path() const;
 

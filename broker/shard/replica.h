@@ -203,6 +203,9 @@ class Replica final : private RaftOutput {
 
   Millis now() const;
   std::int64_t next_group_time() const;
+  /// By which things grow old: the group's time never goes back, so a clock that was wrong once may have left it in a
+  /// far future.
+  std::int64_t expiry_time() const;
   bool drain_to_journal();
   bool submit_appends();
   bool submit_command();

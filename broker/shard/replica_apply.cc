@@ -260,7 +260,7 @@ void Replica::drop_tails() {
 
 void Replica::enforce_retention() {
   if (!ready()) return;
-  const std::int64_t time = next_group_time();
+  const std::int64_t time = expiry_time();
   std::vector<RetentionSegment> segments;
   for (auto& [id, partition] : partitions_) {
     const TopicSettings& settings = partition->state.settings();
@@ -278,7 +278,7 @@ void Replica::enforce_retention() {
 
 void Replica::expire_producers(std::int64_t max_idle_ms) {
   if (!ready()) return;
-  const std::int64_t idle_since = next_group_time() - max_idle_ms;
+  const std::int64_t idle_since = expiry_time() - max_idle_ms;
   for (const auto& [id, partition] : partitions_) {
     const auto oldest = partition->state.oldest_producer_ms();
     if (!oldest || *oldest >= idle_since) continue;

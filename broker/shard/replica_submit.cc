@@ -39,6 +39,8 @@ std::int64_t Replica::next_group_time() const {
   return std::max({context_.clock.wall().count(), group_time_ms_, submitted_time_ms_});
 }
 
+std::int64_t Replica::expiry_time() const { return std::min(next_group_time(), context_.clock.wall().count()); }
+
 bool Replica::submit_command() {
   if (!to_journal_.empty()) return false;
   const std::int64_t group_time = next_group_time();

@@ -107,6 +107,9 @@ class Shard final : public storage::JournalObserver {
     LogIndex newest;  ///< index of the newest file, which is damaged when it is not the checkpoint's
   };
   Result<std::optional<Loaded>> load_checkpoint(GroupId group);
+  std::string journal_id_path() const;
+  Result<void> check_journal_id() const;
+  Result<void> keep_journal_id();
   void report_unknown(const std::vector<storage::DirEntry>& entries, Replica& replica);
   bool tick_due();
   void arm_tick_timer();

@@ -10,6 +10,7 @@
 namespace sluice::broker {
 namespace {
 
+constexpr std::size_t kMaxJournalIdBytes = 64;
 constexpr std::size_t kMaxCheckpointBytes = 2ULL << 30;
 /// Payloads of replayed entries that are kept in memory until they are applied; others are read back.
 constexpr std::size_t kReplayMemoryBytes = 48U << 20;
@@ -56,6 +57,8 @@ Result<void> make_dirs_durable(storage::Disk& disk, const std::string& path) {
     if (auto synced = storage::sync_dir_blocking(disk, parent); !synced) return synced;
   return {};
 }
+
+std::string journal_id_text(std::uint64_t id) { return fmt::format("{:016x}\n", id); }
 
 }  // namespace
 
@@ -137,6 +140,34 @@ void Shard::report_unknown(const std::vector<storage::DirEntry>& entries, Replic
   }
 }
 
+std::string Shard::journal_id_path() const {
+  return fmt::format("{}/shard-{}/journal.id", options_.data_directory, options_.id.value);
+}
+
+/// Before the first checkpoints nothing else tells that there was a journal, and which one.
+Result<void> Shard::check_journal_id() const {
+  auto kept = storage::read_file(seams_.disk, journal_id_path(), kMaxJournalIdBytes);
+  if (!kept && kept.error().code == Errc::not_found) return {};
+  if (!kept) return fail(kept.error());
+  if (as_text(*kept) == journal_id_text(journal_->id())) return {};
+  return fail(Errc::corrupt,
+              fmt::format("{} is not the journal that {} names, or it is gone: acknowledged records and "
+                          "votes are in that one alone. Is its disk mounted, and the journal's directory "
+                          "the right one?",
+                          options_.journal.directory, journal_id_path()));
+}
+
+Result<void> Shard::keep_journal_id() {
+  auto there = seams_.disk.exists(journal_id_path());
+  if (!there) return fail(there.error());
+  if (*there) return {};
+  const std::string text = journal_id_text(journal_->id());
+  auto kept = storage::replace_file(seams_.disk, journal_id_path(), as_bytes(text));
+  if (kept || kept.error().code != Errc::no_space) return kept;
+  log_warn("{}", kept.error().message);  // the next start tries again
+  return {};
+}
+
 Result<void> Shard::recover() {
   if (auto started = space_.start(); !started) return started;
   std::vector<storage::JournalProof> proofs;
@@ -165,6 +196,7 @@ Result<void> Shard::recover() {
   while (seams_.disk.in_flight() > 0) seams_.disk.wait();
   ReplayInto visitor(*this);
   if (auto replayed = journal_->recover(visitor, proofs); !replayed) return replayed;
+  if (auto same = check_journal_id(); !same) return same;
   for (auto& replica : replicas_)
     if (auto whole = replica->recovered(); !whole) return whole;
   for (const auto& [group, index] : newest)
@@ -181,6 +213,7 @@ Result<void> Shard::recover() {
     votes.push_back({replica->group(), state.term, state.vote});
   }
   if (auto started = journal_->start(votes); !started) return started;
+  if (auto kept = keep_journal_id(); !kept) return kept;
   for (auto& replica : replicas_) journal_->release(replica->group(), replica->applied_index());
   wall_minus_steady_ = Nanos(seams_.clock.wall()) - seams_.clock.steady();
   for (auto& replica : replicas_)

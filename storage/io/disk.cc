@@ -73,6 +73,11 @@ AlignedBuffer& AlignedBuffer::operator=(AlignedBuffer&& other) noexcept {
 
 AlignedBuffer::~AlignedBuffer() { unmap(); }
 
+Error failed_sync(Error error) {
+  if (error.code != Errc::no_space) return error;
+  return {Errc::io_error, error.message + "; a sync that failed is never tried again"};
+}
+
 Result<std::size_t> read_blocking(Disk& disk, File& file, std::uint64_t offset, MutableByteSpan into) {
   return run_to_end<std::size_t>(disk, [&](ReadDone done) { file.read(offset, into, std::move(done)); });
 }

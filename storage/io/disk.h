@@ -125,6 +125,10 @@ class Disk {
   virtual std::string_view name() const = 0;
 };
 
+/// For a sync of what must not be lost: want of space is no excuse, since the kernel may have dropped pages and would
+/// say 'synced' the next time. The error as one after which the process has to exit: io_error.
+Error failed_sync(Error error);
+
 // Blocking forms for start-up and shut-down, when nothing else is under way on this Disk.
 Result<std::vector<std::byte>> read_file(Disk& disk, const std::string& path, std::size_t max_bytes);
 /// Reads up to `into.size()` bytes at `offset`.

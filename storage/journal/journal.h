@@ -189,8 +189,8 @@ class Journal {
   const JournalStats& stats() const;
   /// Of flush buffers, those included that slices in tail caches keep alive.
   std::uint64_t memory_bytes() const;
-  /// Random, the same in all files of this journal, for as long as it has any; 0 before the first start(). A checkpoint
-  /// keeps it to tell whose positions it names.
+  /// Random, the same in all files of this journal, for as long as it has any; 0 before the first start(). Its
+  /// owner keeps it elsewhere, to tell that the journal is gone, or another one.
   std::uint64_t id() const;
   /// Frees pooled flush buffers that nobody uses: for an idle shard.
   void trim_memory();

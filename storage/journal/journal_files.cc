@@ -166,7 +166,7 @@ void JournalFiles::run(const PreparationPtr& work) {
   disk_.sync_dir(options_.directory, [this, life = life_, work](Result<void> synced) {
     auto alive = life.lock();
     if (!alive) return;
-    if (!synced) return failed(work, synced.error());
+    if (!synced) return failed(work, failed_sync(std::move(synced.error())));
     // Only now: until the new name is durable, a crash may bring the file back under its old one, to be replayed.
     const std::uint64_t most = std::max<std::uint64_t>(options_.file_bytes, work->header.size());
     if (work->file->written_bytes > most) {  // it held one giant entry

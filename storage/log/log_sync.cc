@@ -93,6 +93,7 @@ void PartitionLog::Impl::sync_segment(const std::shared_ptr<Sync>& op, std::uint
         File& target = file->file();
         target.sync([one_less = std::move(one_less), lease = std::move(*file)](Result<void> result) mutable {
           lease.release();
+          if (!result) return one_less(fail(failed_sync(std::move(result.error()))));
           one_less(std::move(result));
         });
       });
@@ -103,7 +104,7 @@ void PartitionLog::Impl::sync_directory(const std::shared_ptr<Sync>& op) {
   directory_unsynced_ = false;  // what a spill makes from now on is the next sync's
   const auto failed = [self = shared_from_this(), op](Result<void> result) {
     self->directory_unsynced_ = true;
-    op->result = std::move(result);
+    op->result = fail(failed_sync(std::move(result.error())));
     self->sync_end(op);
   };
   disk().sync_dir(directory_, [self = shared_from_this(), op, failed](Result<void> result) {

@@ -130,7 +130,7 @@ class PartitionLog {
   /// Makes the last mark() durable: spills up to it, syncs every segment written since the last sync, and the directory
   /// (and its parent, which must be durable itself) where files were made. Without a mark: what is spilled when it
   /// begins. A sync asked for while one is under way begins when that ends; each mark is for one sync. Errors: as
-  /// spill().
+  /// spill(); want of space while syncing is an io_error.
   void sync(UniqueFunction<void(Result<LogState>)> done);
   bool needs_sync() const;
   /// The state as of what is spilled now.

@@ -37,7 +37,7 @@ class ShardMachine : public ApplyObserver {
   Result<void> start() {
     owner_ = scheduler.new_owner();
     fatal_error.reset();
-    clock_ = std::make_unique<sim::SimClock>(scheduler, owner_);
+    clock_ = std::make_unique<sim::SimClock>(scheduler, owner_, sim::SimClockOptions{.wall_skew = wall_skew});
     disk_ = std::make_unique<sim::SimDisk>(store, *clock_, random);
     ShardOptions options;
     options.id = ShardId(0);
@@ -45,7 +45,7 @@ class ShardMachine : public ApplyObserver {
     options.cluster_id = "test";
     options.data_directory = "data";
     options.groups = {GroupId(0), kGroup};
-    options.journal.directory = "data/shard-0/journal";
+    options.journal.directory = journal_directory;
     options.journal.file_bytes = 256U << 10;
     options.journal.capacity_bytes = 2U << 20;
     options.journal.flush_bytes = 64U << 10;
@@ -195,6 +195,9 @@ class ShardMachine : public ApplyObserver {
   sim::SimStore store;
   std::optional<Error> fatal_error;
   bool gone_seen = false;
+  // Of the next life.
+  std::string journal_directory = "data/shard-0/journal";
+  Millis wall_skew{0};
   std::map<std::string, std::string> rows;
   std::map<GroupId, GroupLeadership> leaderships;
 
