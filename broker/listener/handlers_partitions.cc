@@ -60,7 +60,7 @@ void handle_create_partitions(CallPtr call) {
     }
   }
   if (work.empty()) return call->reply(response);
-  const Millis timeout = call->bounded_wait(request->timeout_ms);
+  const Millis timeout = call->change_wait(request->timeout_ms);
   BrokerApi& broker = call->broker();
   broker.grow_topics(
       std::move(work), timeout,
@@ -94,7 +94,7 @@ void handle_delete_records(CallPtr call) {
     }
   }
   if (parts.empty()) return call->reply(response);
-  const Millis timeout = call->bounded_wait(request->timeout_ms);
+  const Millis timeout = call->change_wait(request->timeout_ms);
   BrokerApi& broker = call->broker();
   broker.delete_records(
       std::move(parts), timeout,

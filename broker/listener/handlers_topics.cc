@@ -135,7 +135,7 @@ void handle_create_topics(CallPtr call) {
     }
   }
   if (work.empty()) return call->reply(response);
-  const Millis timeout = call->bounded_wait(request->timeout_ms);
+  const Millis timeout = call->change_wait(request->timeout_ms);
   broker.create_topics(
       std::move(work), timeout,
       [call = std::move(call), response = std::move(response)](std::vector<CreateTopicResult> results) mutable {
@@ -169,7 +169,7 @@ void handle_delete_topics(CallPtr call) {
     }
   }
   if (work.empty()) return call->reply(response);
-  const Millis timeout = call->bounded_wait(request->timeout_ms);
+  const Millis timeout = call->change_wait(request->timeout_ms);
   broker.delete_topics(
       std::move(work), timeout,
       [call = std::move(call), response = std::move(response)](std::vector<DeleteTopicResult> results) mutable {

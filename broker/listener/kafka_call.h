@@ -102,6 +102,8 @@ class KafkaCall {
   kafka::ErrorCode code(const Error& error) const { return kafka::to_kafka(error.code, api(), version()); }
   /// A wait that the client chose, within bounds.
   Millis bounded_wait(std::int32_t ms) const;
+  /// The same for changes. 0 is a client that need not wait (confluent's default); it is told of the end all the same.
+  Millis change_wait(std::int32_t ms) const { return ms > 0 ? bounded_wait(ms) : settings().alter_timeout; }
 
  private:
   void refuse_text(const std::string& reason) {

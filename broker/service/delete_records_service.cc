@@ -41,9 +41,9 @@ void remove_local(Shard& shard, const PartitionRoute& to, const DeleteRecordsPar
 
 }  // namespace
 
-void DeleteRecordsService::remove(std::vector<DeleteRecordsPart> parts,
+void DeleteRecordsService::remove(std::vector<DeleteRecordsPart> parts, Millis limit,
                                   UniqueFunction<void(std::vector<DeleteRecordsResult>)> done) {
-  ask_leaders<DeleteRecordsPart, DeleteRecordsResult>(context_, std::move(parts), remove_local, std::move(done));
+  ask_leaders<DeleteRecordsPart, DeleteRecordsResult>(context_, std::move(parts), limit, remove_local, std::move(done));
 }
 
 }  // namespace sluice::broker

@@ -12,7 +12,8 @@ class DeleteRecordsService {
  public:
   explicit DeleteRecordsService(ServiceContext& context) : context_(context) {}
 
-  void remove(std::vector<DeleteRecordsPart> parts, UniqueFunction<void(std::vector<DeleteRecordsResult>)> done);
+  void remove(std::vector<DeleteRecordsPart> parts, Millis limit,
+              UniqueFunction<void(std::vector<DeleteRecordsResult>)> done);
 
  private:
   ServiceContext& context_;

@@ -3,15 +3,19 @@
 #include "broker/service/partition_call.h"
 
 namespace sluice::broker {
+namespace {
+constexpr Millis kEpochEndLimit{10'000};  // the request carries none of its own
+}
 
-void OffsetService::list(std::vector<ListOffsetsPart> parts,
+void OffsetService::list(std::vector<ListOffsetsPart> parts, Millis limit,
                          UniqueFunction<void(std::vector<ListOffsetsResult>)> done) {
-  ask_leaders<ListOffsetsPart, ListOffsetsResult>(context_, std::move(parts), list_local, std::move(done));
+  ask_leaders<ListOffsetsPart, ListOffsetsResult>(context_, std::move(parts), limit, list_local, std::move(done));
 }
 
 void OffsetService::epoch_ends(std::vector<EpochEndPart> parts,
                                UniqueFunction<void(std::vector<EpochEndResult>)> done) {
-  ask_leaders<EpochEndPart, EpochEndResult>(context_, std::move(parts), epoch_end_local, std::move(done));
+  ask_leaders<EpochEndPart, EpochEndResult>(context_, std::move(parts), kEpochEndLimit, epoch_end_local,
+                                            std::move(done));
 }
 
 void OffsetService::epoch_end_local(Shard& shard, const PartitionRoute& to, const EpochEndPart& part,

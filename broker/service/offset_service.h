@@ -13,7 +13,8 @@ class OffsetService {
  public:
   explicit OffsetService(ServiceContext& context) : context_(context) {}
 
-  void list(std::vector<ListOffsetsPart> parts, UniqueFunction<void(std::vector<ListOffsetsResult>)> done);
+  void list(std::vector<ListOffsetsPart> parts, Millis limit,
+            UniqueFunction<void(std::vector<ListOffsetsResult>)> done);
   void epoch_ends(std::vector<EpochEndPart> parts, UniqueFunction<void(std::vector<EpochEndResult>)> done);
 
  private:

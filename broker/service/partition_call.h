@@ -6,30 +6,20 @@
 #include <utility>
 #include <vector>
 
+#include "broker/service/gather.h"
 #include "broker/service/shard_services.h"
 
 namespace sluice::broker {
 
 /// Calls `ask` for each part on the shard that its partition lives on. `Part` has `topic` and `partition`, `Answer` an
-/// `error`. `done` gets the answers in the order of the parts, on this shard, never inside this call.
+/// `error`. `done` gets the answers in the order of the parts, on this shard, never inside this call. What is missing
+/// after `limit` is timed_out.
 template <class Part, class Answer>
-void ask_leaders(ServiceContext& context, std::vector<Part> parts,
+void ask_leaders(ServiceContext& context, std::vector<Part> parts, Millis limit,
                  void (*ask)(Shard&, const PartitionRoute&, const Part&, UniqueFunction<void(Answer)>),
                  UniqueFunction<void(std::vector<Answer>)> done) {
-  struct Call {
-    std::vector<Answer> answers;
-    std::size_t waiting = 0;
-    UniqueFunction<void(std::vector<Answer>)> done;
-    void take(std::size_t nth, Answer answer) {
-      answers[nth] = std::move(answer);
-      if (--waiting == 0) done(std::move(answers));
-    }
-  };
-  auto call = std::make_shared<Call>();
-  call->answers.resize(parts.size());
-  call->waiting = parts.size();
-  call->done = std::move(done);
-  if (parts.empty()) return context.defer([call] { call->done({}); });
+  if (parts.empty()) return context.defer([done = std::move(done)]() mutable { done({}); });
+  const auto call = Gather<Answer>::begin(context.clock, parts.size(), limit, std::move(done));
   for (std::size_t nth = 0; nth < parts.size(); ++nth) {
     auto route = context.route(parts[nth].topic, parts[nth].partition);
     if (!route) {

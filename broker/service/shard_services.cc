@@ -67,29 +67,29 @@ void ShardServices::produce(ProduceRequest request, UniqueFunction<void(std::vec
 void ShardServices::fetch(FetchRequest request, UniqueFunction<void(std::vector<FetchPartResult>)> done) {
   fetch_.fetch(std::move(request), std::move(done));
 }
-void ShardServices::list_offsets(std::vector<ListOffsetsPart> parts, Isolation, Millis,
+void ShardServices::list_offsets(std::vector<ListOffsetsPart> parts, Isolation, Millis limit,
                                  UniqueFunction<void(std::vector<ListOffsetsResult>)> done) {
-  offsets_.list(std::move(parts), std::move(done));
+  offsets_.list(std::move(parts), limit, std::move(done));
 }
-void ShardServices::create_topics(std::vector<CreateTopicRequest> topics, Millis,
+void ShardServices::create_topics(std::vector<CreateTopicRequest> topics, Millis limit,
                                   UniqueFunction<void(std::vector<CreateTopicResult>)> done) {
-  topics_.create(std::move(topics), std::move(done));
+  topics_.create(std::move(topics), limit, std::move(done));
 }
-void ShardServices::delete_topics(std::vector<TopicRef> topics, Millis,
+void ShardServices::delete_topics(std::vector<TopicRef> topics, Millis limit,
                                   UniqueFunction<void(std::vector<DeleteTopicResult>)> done) {
-  topics_.remove(std::move(topics), std::move(done));
+  topics_.remove(std::move(topics), limit, std::move(done));
 }
-void ShardServices::grow_topics(std::vector<GrowTopicRequest> topics, Millis,
+void ShardServices::grow_topics(std::vector<GrowTopicRequest> topics, Millis limit,
                                 UniqueFunction<void(std::vector<Result<void>>)> done) {
-  topic_changes_.grow(std::move(topics), std::move(done));
+  topic_changes_.grow(std::move(topics), limit, std::move(done));
 }
-void ShardServices::alter_topics(std::vector<AlterTopicRequest> topics, Millis,
+void ShardServices::alter_topics(std::vector<AlterTopicRequest> topics, Millis limit,
                                  UniqueFunction<void(std::vector<Result<void>>)> done) {
-  topic_changes_.alter(std::move(topics), std::move(done));
+  topic_changes_.alter(std::move(topics), limit, std::move(done));
 }
-void ShardServices::delete_records(std::vector<DeleteRecordsPart> parts, Millis,
+void ShardServices::delete_records(std::vector<DeleteRecordsPart> parts, Millis limit,
                                    UniqueFunction<void(std::vector<DeleteRecordsResult>)> done) {
-  delete_records_.remove(std::move(parts), std::move(done));
+  delete_records_.remove(std::move(parts), limit, std::move(done));
 }
 void ShardServices::epoch_ends(std::vector<EpochEndPart> parts,
                                UniqueFunction<void(std::vector<EpochEndResult>)> done) {

@@ -7,20 +7,20 @@
 
 namespace sluice::broker {
 
-void TopicChangeService::grow(std::vector<GrowTopicRequest> topics,
+void TopicChangeService::grow(std::vector<GrowTopicRequest> topics, Millis limit,
                               UniqueFunction<void(std::vector<Result<void>>)> done) {
   ask_controller<GrowTopicRequest, Result<void>>(
-      context_, std::move(topics),
+      context_, std::move(topics), limit,
       [](ShardServices& controller, GrowTopicRequest request, Answer answer) {
         controller.topic_changes().change_here(std::move(request), &TopicChangeService::plan_growth, std::move(answer));
       },
       std::move(done));
 }
 
-void TopicChangeService::alter(std::vector<AlterTopicRequest> topics,
+void TopicChangeService::alter(std::vector<AlterTopicRequest> topics, Millis limit,
                                UniqueFunction<void(std::vector<Result<void>>)> done) {
   ask_controller<AlterTopicRequest, Result<void>>(
-      context_, std::move(topics),
+      context_, std::move(topics), limit,
       [](ShardServices& controller, AlterTopicRequest request, Answer answer) {
         controller.topic_changes().change_here(std::move(request), &TopicChangeService::plan_settings,
                                                std::move(answer));

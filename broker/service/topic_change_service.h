@@ -14,8 +14,8 @@ class TopicChangeService {
  public:
   TopicChangeService(ServiceContext& context, TopicJobs& jobs) : context_(context), jobs_(jobs) {}
 
-  void grow(std::vector<GrowTopicRequest> topics, UniqueFunction<void(std::vector<Result<void>>)> done);
-  void alter(std::vector<AlterTopicRequest> topics, UniqueFunction<void(std::vector<Result<void>>)> done);
+  void grow(std::vector<GrowTopicRequest> topics, Millis limit, UniqueFunction<void(std::vector<Result<void>>)> done);
+  void alter(std::vector<AlterTopicRequest> topics, Millis limit, UniqueFunction<void(std::vector<Result<void>>)> done);
 
  private:
   using Answer = UniqueFunction<void(Result<void>)>;

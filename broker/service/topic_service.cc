@@ -23,19 +23,20 @@ Result<void> check_assignments(const ServiceOptions& options, std::int64_t first
   return {};
 }
 
-void TopicService::create(std::vector<CreateTopicRequest> topics,
+void TopicService::create(std::vector<CreateTopicRequest> topics, Millis limit,
                           UniqueFunction<void(std::vector<CreateTopicResult>)> done) {
   ask_controller<CreateTopicRequest, CreateTopicResult>(
-      context_, std::move(topics),
+      context_, std::move(topics), limit,
       [](ShardServices& controller, CreateTopicRequest request, UniqueFunction<void(CreateTopicResult)> answer) {
         controller.topic_service().create_here(request, std::move(answer));
       },
       std::move(done));
 }
 
-void TopicService::remove(std::vector<TopicRef> topics, UniqueFunction<void(std::vector<DeleteTopicResult>)> done) {
+void TopicService::remove(std::vector<TopicRef> topics, Millis limit,
+                          UniqueFunction<void(std::vector<DeleteTopicResult>)> done) {
   ask_controller<TopicRef, DeleteTopicResult>(
-      context_, std::move(topics),
+      context_, std::move(topics), limit,
       [](ShardServices& controller, TopicRef topic, UniqueFunction<void(DeleteTopicResult)> answer) {
         controller.topic_service().remove_here(topic, std::move(answer));
       },

@@ -18,8 +18,9 @@ class TopicService {
  public:
   TopicService(ServiceContext& context, TopicJobs& jobs) : context_(context), jobs_(jobs) {}
 
-  void create(std::vector<CreateTopicRequest> topics, UniqueFunction<void(std::vector<CreateTopicResult>)> done);
-  void remove(std::vector<TopicRef> topics, UniqueFunction<void(std::vector<DeleteTopicResult>)> done);
+  void create(std::vector<CreateTopicRequest> topics, Millis limit,
+              UniqueFunction<void(std::vector<CreateTopicResult>)> done);
+  void remove(std::vector<TopicRef> topics, Millis limit, UniqueFunction<void(std::vector<DeleteTopicResult>)> done);
 
  private:
   Result<std::int32_t> count_partitions(const CreateTopicRequest& request) const;

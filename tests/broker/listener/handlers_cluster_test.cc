@@ -289,6 +289,22 @@ TEST_F(ClusterHandlers, CreateTopicsInEveryVersion) {
   }
 }
 
+TEST_F(ClusterHandlers, ChangesThatNeedNotWaitAreWaitedForAllTheSame) {
+  kafka::CreateTopicsRequest create;
+  create.topics.emplace_back().name = "t";
+  kafka::DeleteTopicsRequest remove;
+  remove.topic_names = {"t"};
+  for (const std::int32_t timeout_ms : {0, -1}) {
+    create.timeout_ms = remove.timeout_ms = timeout_ms;
+    client_->send(1, 4, create);
+    settle();
+    EXPECT_EQ(broker_.last_timeout, KafkaSettings{}.alter_timeout);
+    client_->send(2, 4, remove);
+    settle();
+    EXPECT_EQ(broker_.last_timeout, KafkaSettings{}.alter_timeout);
+  }
+}
+
 TEST_F(ClusterHandlers, CreateTopicsRefusesShapesWithTheirOwnCodes) {
   const auto topic = [](std::string_view name, std::int32_t partitions, std::int16_t factor,
                         std::vector<kafka::CreatableReplicaAssignment> assignments = {}) {
