@@ -69,7 +69,8 @@ class PythonKafka(BrokerTest):
         self.assertGreaterEqual(producer.config["api_version"], (2, 0))
 
     def test_compression(self):
-        codecs = ["gzip"] + [name for name, module in [("snappy", "snappy"), ("lz4", "lz4.frame"), ("zstd", "zstandard")] if has(module)]
+        # No zstd: it is for Fetch v10 and up (76 below that, as Kafka says), and this client reads with v4.
+        codecs = ["gzip"] + [name for name, module in [("snappy", "snappy"), ("lz4", "lz4.frame")] if has(module)]
         for codec in codecs:
             with self.subTest(codec=codec):
                 producer = self.producer(compression_type=codec, acks="all", linger_ms=20)
