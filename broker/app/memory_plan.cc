@@ -29,7 +29,8 @@ MemoryPlan plan_memory(std::uint64_t budget_bytes, std::uint32_t shards) {
           .spill_bytes = share / 8,
           .max_unspilled_bytes = share / 4,
           .tail_bytes = share / 8,
-          .request_bytes = share / 4,
+          .memory_topic_bytes = share / 8,
+          .request_bytes = share / 16 * 3,
           .reply_bytes = share / 8};
 }
 

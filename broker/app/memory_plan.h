@@ -3,11 +3,13 @@
 // producer) comes on top. Pure.
 //
 //   a shard's share = budget / shards, at least 16 MiB
-//     1/2  flush buffers of the journal: what is not yet spilled lives in them, and tails (1/8 at most): spilled batches that
+//     1/2  flush buffers of the journal: what is not yet spilled lives in them, and tails (1/8 at most): spilled
+//     batches that
 //          readers at the tail may still want
-//     1/4  requests: receive buffers, and frames until they are answered
+//     3/16 requests: receive buffers, and frames until they are answered
+//     1/8  memory topics: past it the oldest records of all of them go
 //     1/8  replies that clients have not taken
-//     1/8  what reading and spilling segments takes
+//     1/16 what reading and spilling segments takes
 #pragma once
 
 #include <cstdint>
@@ -19,6 +21,7 @@ struct MemoryPlan {
   std::uint64_t spill_bytes = 0;          ///< unspilled data that starts a spill
   std::uint64_t max_unspilled_bytes = 0;  ///< of one group: applying waits beyond it
   std::uint64_t tail_bytes = 0;
+  std::uint64_t memory_topic_bytes = 0;
   std::uint64_t request_bytes = 0;
   std::uint64_t reply_bytes = 0;
 };

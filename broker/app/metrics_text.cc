@@ -206,6 +206,7 @@ MetricFamily memory(const Source& source) {
     };
     kind("journal_buffers", shard.shard.journal_memory_bytes);
     kind("tails", shard.shard.logs.tail_bytes);
+    kind("memory_topics", shard.shard.memory_topic_bytes);
     kind("queued_appends", shard.shard.queued_bytes);
     kind("requests", shard.request_bytes);
     kind("replies", shard.reply_bytes);

@@ -38,7 +38,8 @@ struct Settings {
   bool journal_direct = true;
 
   std::uint64_t memory_budget_bytes = 0;  ///< of the node; 0: default_memory_budget()
-  std::uint64_t memory_spill_bytes = 0;   ///< a shard; these two: 0 is what plan_memory() says
+  std::uint64_t memory_topic_bytes = 0;   ///< a shard; these three: 0 is what plan_memory() says
+  std::uint64_t memory_spill_bytes = 0;   ///< a shard
   std::uint64_t memory_max_unspilled_bytes = 0;
   std::uint64_t log_max_open_files = 1024;  ///< a shard
   std::uint64_t log_direct_bytes = 256ULL << 10;

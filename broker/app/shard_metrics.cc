@@ -55,7 +55,7 @@ std::optional<double> ShardUnit::partition_value(GroupId group, const PartitionI
   switch (figure) {
     case PartitionFigure::log_end_offset: return static_cast<double>(partition->state.end_offset().value);
     case PartitionFigure::log_start_offset: return static_cast<double>(partition->state.start_offset().value);
-    case PartitionFigure::size_bytes: return static_cast<double>(partition->log->size_bytes());
+    case PartitionFigure::size_bytes: return static_cast<double>(partition->size_bytes());
   }
   return std::nullopt;
 }

@@ -45,6 +45,8 @@ ShardOptions shard_options(const Settings& settings, const NodeIdentity& identit
   const MemoryPlan memory = memory_of(settings, identity);
   options.journal.buffer_bytes = memory.flush_buffer_bytes;
   options.max_tail_bytes = memory.tail_bytes;
+  options.max_memory_topic_bytes =
+      settings.memory_topic_bytes != 0 ? settings.memory_topic_bytes : memory.memory_topic_bytes;
   options.spill_bytes = settings.memory_spill_bytes != 0 ? settings.memory_spill_bytes : memory.spill_bytes;
   options.max_unspilled_bytes =
       settings.memory_max_unspilled_bytes != 0 ? settings.memory_max_unspilled_bytes : memory.max_unspilled_bytes;

@@ -84,6 +84,19 @@ std::string encode(const ExpireProducersCommand& command) {
 }
 Result<Command> decode(const pb::ExpireProducers& message) { return ExpireProducersCommand{message.idle_since_ms()}; }
 
+std::string encode(const ReserveOffsetsCommand& command) {
+  pb::ReserveOffsets message;
+  store_partition(command.partition, *message.mutable_partition());
+  message.set_upto(command.upto.value);
+  return serialized(message);
+}
+Result<Command> decode(const pb::ReserveOffsets& message) {
+  const Result<PartitionId> partition = load_partition(message.partition());
+  if (!partition) return fail(partition.error());
+  if (message.upto() < 0) return fail(Errc::malformed, fmt::format("reserved offsets end at {}", message.upto()));
+  return ReserveOffsetsCommand{*partition, Offset(message.upto())};
+}
+
 std::string encode(const WriteTableCommand& command) {
   pb::WriteTable message;
   message.set_table(command.table);
@@ -130,6 +143,7 @@ CommandKind kind_of(const Command& command) {
     CommandKind operator()(const AlterPartitionCommand&) const { return CommandKind::alter_partition; }
     CommandKind operator()(const ExpireProducersCommand&) const { return CommandKind::expire_producers; }
     CommandKind operator()(const WriteTableCommand&) const { return CommandKind::write_table; }
+    CommandKind operator()(const ReserveOffsetsCommand&) const { return CommandKind::reserve_offsets; }
   };
   return std::visit(Kind{}, command);
 }
@@ -148,6 +162,7 @@ Result<Command> decode_body(CommandKind kind, ByteSpan body) {
     case CommandKind::alter_partition: return decode_as<pb::AlterPartition>(body);
     case CommandKind::expire_producers: return decode_as<pb::ExpireProducers>(body);
     case CommandKind::write_table: return decode_as<pb::WriteTable>(body);
+    case CommandKind::reserve_offsets: return decode_as<pb::ReserveOffsets>(body);
     case CommandKind::append: break;
   }
   return fail(Errc::malformed, fmt::format("{} is no kind of command with a message", static_cast<int>(kind)));

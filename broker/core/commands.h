@@ -37,6 +37,7 @@ enum class CommandKind : std::uint8_t {
   alter_partition = 5,
   expire_producers = 6,
   write_table = 7,
+  reserve_offsets = 8,
 };
 
 /// A batch at its place. The batch's own base offset says where.
@@ -68,6 +69,12 @@ struct AlterPartitionCommand {
 struct ExpireProducersCommand {
   std::int64_t idle_since_ms = 0;
 };
+/// The offsets of a memory topic's partition below `upto` may be issued by the leader whose entry this is, and by
+/// nobody later; less than is reserved already is a no-op.
+struct ReserveOffsetsCommand {
+  PartitionId partition;
+  Offset upto;
+};
 /// One row of a conditional write.
 struct TableWrite {
   std::string key;
@@ -82,7 +89,7 @@ struct WriteTableCommand {
 };
 
 using Command = std::variant<CreatePartitionCommand, DeletePartitionCommand, AdvanceStartCommand, AlterPartitionCommand,
-                             ExpireProducersCommand, WriteTableCommand>;
+                             ExpireProducersCommand, WriteTableCommand, ReserveOffsetsCommand>;
 
 inline constexpr std::size_t kEntryHeaderSize = 16;
 inline constexpr std::size_t kCommandHeaderSize = 8;

@@ -15,6 +15,8 @@ namespace sluice::broker {
 namespace {
 
 constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kMemoryVersion =
+    2;  ///< of a memory topic: who reads version 1 alone must not take it for a log
 
 tl::unexpected<Error> malformed(std::string what) { return fail(Errc::malformed, "stored partition: " + what); }
 
@@ -78,6 +80,12 @@ std::string PartitionState::encode() const {
   message.set_index(impl_->id.index.value);
   message.set_epoch_base(impl_->epoch_base.value);
   store_settings(impl_->settings, *message.mutable_settings());
+  if (impl_->in_memory()) {  // what its life holds is nobody's but its leader's
+    message.set_version(kMemoryVersion);
+    message.set_start_offset(impl_->reserved_end.value);
+    message.set_end_offset(impl_->reserved_end.value);
+    return serialized(message);
+  }
   message.set_start_offset(impl_->start.value);
   message.set_end_offset(impl_->end.value);
   for (const EpochStart& entry : impl_->epochs.entries()) {
@@ -101,18 +109,25 @@ Result<PartitionState> PartitionState::decode(std::string_view bytes, std::share
       !message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
     return malformed(fmt::format("its {} bytes are no such message", bytes.size()));
   }
-  if (message.version() > kVersion) {
+  if (message.version() > kMemoryVersion) {
     return fail(Errc::unsupported, fmt::format("stored partition: version {} is newer than {}, which this build reads",
-                                               message.version(), kVersion));
+                                               message.version(), kMemoryVersion));
   }
   const Result<TopicId> topic = load_topic_id(message.topic_id());
   if (!topic) return malformed(topic.error().message);
   const Result<TopicSettings> settings = load_settings(message.settings());
   if (!settings) return malformed(settings.error().message);
-  if (message.version() != kVersion || message.index() < 0 || message.epoch_base() < 0 || message.start_offset() < 0 ||
-      message.end_offset() < message.start_offset()) {
+  const bool in_memory = settings->storage == TopicStorage::memory;
+  if (message.version() != (in_memory ? kMemoryVersion : kVersion) || message.index() < 0 || message.epoch_base() < 0 ||
+      message.start_offset() < 0 || message.end_offset() < message.start_offset()) {
     return malformed(fmt::format("version {}, partition {}, epoch base {}, offsets {} to {}", message.version(),
                                  message.index(), message.epoch_base(), message.start_offset(), message.end_offset()));
+  }
+  if (in_memory && (message.start_offset() != message.end_offset() || message.end_offset() < 1 ||
+                    message.epochs_size() > 0 || message.producers_size() > 0)) {
+    return malformed(fmt::format("a memory topic's partition holds offsets {} to {}, {} leader epochs and {} producers",
+                                 message.start_offset(), message.end_offset(), message.epochs_size(),
+                                 message.producers_size()));
   }
   Result<EpochHistory> epochs = load_epochs(message);
   if (!epochs) return fail(std::move(epochs.error()));
@@ -121,6 +136,7 @@ Result<PartitionState> PartitionState::decode(std::string_view bytes, std::share
                                      LeaderEpoch(message.epoch_base()), *settings, std::move(producers));
   impl->start = Offset(message.start_offset());
   impl->end = impl->speculative_end = Offset(message.end_offset());
+  if (in_memory) impl->reserved_end = impl->end;
   impl->epochs = *std::move(epochs);
   if (!impl->epochs.entries().empty() && impl->epochs.entries().front().epoch < impl->epoch_base) {
     return malformed("its first leader epoch is below its epoch base");

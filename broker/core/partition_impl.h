@@ -37,12 +37,16 @@ struct PartitionState::Impl {
   void apply_producer(const BatchHeader& header, std::int64_t group_time_ms);
   /// There must be producers.
   void find_oldest_producer();
+  bool in_memory() const { return settings.storage == TopicStorage::memory; }
+  /// Forgets everything; empty at `at`.
+  void restart(Offset at);
 
   PartitionId id;
   LeaderEpoch epoch_base;
   TopicSettings settings;
   std::shared_ptr<ProducerBudget> budget;
   Offset start, end, speculative_end;
+  Offset reserved_end;  ///< of a memory topic
   EpochHistory epochs;
   std::int64_t oldest_producer_ms = 0;     ///< a lower bound; meaningless without producers
   std::unique_ptr<ProducerMap> producers;  ///< applied; nullptr until there is one

@@ -45,6 +45,10 @@ PartitionState::Impl::Impl(PartitionId partition, LeaderEpoch base, TopicSetting
                            std::shared_ptr<ProducerBudget> producer_budget)
     : id(partition), epoch_base(base), settings(topic_settings), budget(std::move(producer_budget)) {
   CHECK(budget != nullptr);
+  if (in_memory()) {
+    reserved_end = Offset(kOffsetBlock);
+    restart(reserved_end);
+  }
 }
 
 PartitionState::Impl::~Impl() {
@@ -92,6 +96,14 @@ void PartitionState::Impl::apply_producer(const BatchHeader& header, std::int64_
   if (!is_new && counted) budget->remove(1);
   at->second.note(header, header.base_offset, group_time_ms);
   oldest_producer_ms = producers->size() == 1 ? group_time_ms : std::min(oldest_producer_ms, group_time_ms);
+}
+
+void PartitionState::Impl::restart(Offset at) {
+  discard();
+  if (producers) budget->remove(producers->size());
+  producers.reset();
+  epochs = {};
+  start = end = speculative_end = at;
 }
 
 void PartitionState::Impl::find_oldest_producer() {
@@ -196,6 +208,7 @@ Result<void> PartitionState::apply_append(const BatchHeader& header, std::int64_
   if (header.last_offset_delta < 0 || header.base_offset.value >= kMostOffset - header.last_offset_delta) {
     return broken("has an impossible length");
   }
+  if (impl_->in_memory() && header.next_offset() > impl_->reserved_end) return broken("takes offsets not reserved");
   if (header.leader_epoch < impl_->epoch_base) return broken("is older than the partition");
   if (!impl_->epochs.note(header.leader_epoch, header.base_offset)) return broken("is of an epoch before the last one");
   impl_->end = header.next_offset();
@@ -212,7 +225,10 @@ bool PartitionState::apply_advance_start(Offset start) {
   return true;
 }
 
-void PartitionState::apply_settings(TopicSettings settings) { impl_->settings = settings; }
+void PartitionState::apply_settings(TopicSettings settings) {
+  settings.storage = impl_->settings.storage;
+  impl_->settings = settings;
+}
 
 void PartitionState::apply_expire_producers(std::int64_t idle_since_ms) {
   if (!impl_->producers || impl_->producers->empty() || impl_->oldest_producer_ms >= idle_since_ms) return;
@@ -226,6 +242,18 @@ void PartitionState::apply_expire_producers(std::int64_t idle_since_ms) {
     shrink(impl_->producers);
   }
 }
+
+bool PartitionState::in_memory() const { return impl_->in_memory(); }
+Offset PartitionState::reserved_end() const { return impl_->reserved_end; }
+
+void PartitionState::apply_reserve_offsets(Offset upto) {
+  if (impl_->in_memory()) impl_->reserved_end = std::max(impl_->reserved_end, upto);
+}
+void PartitionState::begin_life(bool made_now) {
+  CHECK(impl_->in_memory());
+  impl_->restart(made_now ? Offset(0) : impl_->reserved_end);
+}
+void PartitionState::end_life() { begin_life(false); }
 
 Offset PartitionState::start_offset() const { return impl_->start; }
 Offset PartitionState::end_offset() const { return impl_->end; }

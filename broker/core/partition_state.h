@@ -7,6 +7,10 @@
 //    to a reader; discard_speculation() on losing leadership, so that it is empty when a leader begins behind its
 //    barrier.
 // Invariants: applied end <= speculative end; apply_append() is told exactly the batches that were submitted, in order.
+//
+// A partition of a memory topic is shared by its replicas only as far as reserved_end() goes: the offsets below it may
+// have been issued. Start, end, producers and epoch are of the one life that a leader begins with begin_life() and ends
+// with end_life(); between lives it is empty at reserved_end(), and so is what a checkpoint says.
 // Owner: Replica (broker/shard). Kafka's rules for idempotent producers; sequences wrap from INT32_MAX to 0.
 #pragma once
 
@@ -24,6 +28,9 @@
 #include "protocol/base/record_batch.h"
 
 namespace sluice::broker {
+
+/// How many offsets of a memory topic are reserved at a time; the first block with its creation.
+inline constexpr std::int64_t kOffsetBlock = std::int64_t{1} << 24;
 
 class PartitionState {
  public:
@@ -67,8 +74,21 @@ class PartitionState {
   Result<void> apply_append(const BatchHeader& header, std::int64_t group_time_ms);
   /// Returns whether the start moved. A start beyond the end is cut to the end.
   bool apply_advance_start(Offset start);
+  /// But for `storage`, which stays.
   void apply_settings(TopicSettings settings);
   void apply_expire_producers(std::int64_t idle_since_ms);
+
+  // ---- Memory topics ----
+
+  bool in_memory() const;
+  /// Offsets from here on were never issued; 0 for a topic on disk.
+  Offset reserved_end() const;
+  /// Every replica: offsets below `upto` may be issued from now on by the leader whose entry said so.
+  void apply_reserve_offsets(Offset upto);
+  /// Leader: begins empty, above all offsets that were issued; at 0 with `made_now`: by this very leader, so that
+  /// nobody issued any. Batches then come by apply_append() without submitted(), below reserved_end().
+  void begin_life(bool made_now);
+  void end_life();
 
   Offset start_offset() const;
   Offset end_offset() const;

@@ -15,6 +15,7 @@ void store_settings(const TopicSettings& settings, pb::TopicSettings& into) {
   into.set_segment_bytes(settings.segment_bytes);
   into.set_max_message_bytes(settings.max_message_bytes);
   into.set_log_append_time(settings.log_append_time);
+  into.set_in_memory(settings.storage == TopicStorage::memory);
   into.set_given(settings.given);
   into.set_timestamp_before_ms(static_cast<std::uint64_t>(settings.timestamp_before_ms));
   into.set_timestamp_after_ms(static_cast<std::uint64_t>(settings.timestamp_after_ms));
@@ -28,6 +29,7 @@ Result<TopicSettings> load_settings(const pb::TopicSettings& from) {
   if (from.has_segment_bytes()) settings.segment_bytes = from.segment_bytes();
   if (from.has_max_message_bytes()) settings.max_message_bytes = from.max_message_bytes();
   if (from.has_log_append_time()) settings.log_append_time = from.log_append_time();
+  settings.storage = from.in_memory() ? TopicStorage::memory : TopicStorage::log;
   settings.given = from.given();
   if (from.has_timestamp_before_ms())
     settings.timestamp_before_ms = static_cast<std::int64_t>(from.timestamp_before_ms());

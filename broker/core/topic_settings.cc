@@ -82,6 +82,20 @@ Result<void> set_timestamp_type(TopicSettings& settings, std::string_view name, 
   return {};
 }
 
+/// What a topic of this storage has where nothing is set.
+TopicSettings defaults_of(TopicStorage storage) {
+  TopicSettings defaults;
+  defaults.storage = storage;
+  if (storage == TopicStorage::memory) defaults.retention_bytes = kMemoryRetentionBytes;
+  return defaults;
+}
+
+std::string storage_name(const TopicSettings& settings) {
+  return settings.storage == TopicStorage::memory ? "memory" : "log";
+}
+
+Result<void> set_storage(TopicSettings& settings, std::string_view name, std::string_view value);
+
 constexpr std::string_view kCleanupPolicy = "delete";
 constexpr std::string_view kCompressionType = "producer";
 constexpr std::string_view kMinInsyncReplicas = "1";
@@ -131,7 +145,18 @@ constexpr std::array kSettings{
     Setting{"segment.ms", 1U << 10, SettingType::int64, set_number<&TopicSettings::segment_ms, kSegmentTime>,
             get_number<&TopicSettings::segment_ms>,
             "The time after which a new segment file is begun though the last one is not full."},
+    Setting{"storage", 1U << 11, SettingType::text, set_storage, storage_name,
+            "Where records are: log (on disk) or memory (until the broker ends); fixed when the topic is made."},
 };
+constexpr std::uint32_t kRetentionBytesBit = 1U << 5, kStorageBit = 1U << 11;
+
+Result<void> set_storage(TopicSettings& settings, std::string_view name, std::string_view value) {
+  if (value != "log" && value != "memory") return refused(name, value, "log or memory");
+  settings.storage = value == "memory" ? TopicStorage::memory : TopicStorage::log;
+  if ((settings.given & kRetentionBytesBit) == 0)
+    settings.retention_bytes = defaults_of(settings.storage).retention_bytes;
+  return {};
+}
 
 Result<const Setting*> find_setting(std::string_view name) {
   for (const Setting& setting : kSettings)
@@ -183,7 +208,8 @@ Result<void> set_topic_setting(TopicSettings& settings, std::string_view name, s
   const auto setting = find_setting(name);
   if (!setting) return fail(setting.error());
   const Setting& found = **setting;
-  const std::string default_value = value ? std::string() : found.get(TopicSettings{});
+  const TopicSettings defaults = defaults_of(found.set == set_storage ? TopicStorage::log : settings.storage);
+  const std::string default_value = value ? std::string() : found.get(defaults);
   if (auto set = found.set(settings, name, value ? *value : default_value); !set) return set;
   settings.given = value ? settings.given | found.bit : settings.given & ~found.bit;
   return {};
@@ -191,9 +217,18 @@ Result<void> set_topic_setting(TopicSettings& settings, std::string_view name, s
 
 Result<TopicSettings> change_topic_settings(const TopicSettings& from, std::span<const TopicSettingChange> changes,
                                             bool replace) {
-  TopicSettings settings = replace ? TopicSettings{} : from;
+  TopicSettings settings = from;
+  if (replace) {
+    settings = defaults_of(from.storage);
+    settings.given = from.given & kStorageBit;
+  }
   for (const TopicSettingChange& change : changes)
     if (auto made = make_change(settings, change); !made) return fail(made.error());
+  if (settings.storage != from.storage)
+    return fail(Errc::config,
+                fmt::format("storage can't be changed from '{}' to '{}': it is fixed when a topic is made; "
+                            "make another topic and move its producers and consumers",
+                            storage_name(from), storage_name(settings)));
   return settings;
 }
 
@@ -220,12 +255,13 @@ Result<void> check_topic_settings(const TopicSettings& settings) {
 std::vector<TopicSettingText> describe_topic_settings(const TopicSettings& settings) {
   std::vector<TopicSettingText> all;
   all.reserve(kSettings.size());
-  const TopicSettings defaults;
+  const TopicSettings defaults = defaults_of(settings.storage);
+  const TopicSettings of_no_topic;
   for (const Setting& setting : kSettings) {
     TopicSettingText& text = all.emplace_back();
     text.name = setting.name;
     text.value = setting.get(settings);
-    text.default_value = setting.get(defaults);
+    text.default_value = setting.get(setting.set == set_storage ? of_no_topic : defaults);
     text.is_default = (settings.given & setting.bit) == 0 && text.value == text.default_value;
     text.type = setting.type;
     text.help = setting.help;

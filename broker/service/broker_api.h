@@ -40,6 +40,7 @@ struct ProducePartResult {
   Offset base_offset{-1};
   std::int64_t append_time_ms = -1;  ///< only with LogAppendTime
   Offset log_start_offset{-1};
+  bool memory = false;  ///< of a memory topic: the records are on no disk
 };
 
 enum class Isolation : std::uint8_t { read_uncommitted = 0, read_committed = 1 };
@@ -156,7 +157,7 @@ struct LogDirectory {
     PartitionIndex partition;
     std::uint64_t size_bytes = 0;
   };
-  std::vector<Entry> partitions;  ///< in no order
+  std::vector<Entry> partitions;  ///< in no order; those of memory topics are on no disk
 };
 
 /// One setting of the node, for descriptions.

@@ -28,15 +28,14 @@ void remove_local(Shard& shard, const PartitionRoute& to, const DeleteRecordsPar
     result.log_start_offset = state.start_offset();
     return done(std::move(result));
   }
-  local->replica->submit(AdvanceStartCommand{to.id, before},
-                         [done = std::move(done)](Result<std::uint64_t> start) mutable {
-                           DeleteRecordsResult moved;
-                           if (start)
-                             moved.log_start_offset = Offset(static_cast<std::int64_t>(*start));
-                           else
-                             moved.error = start.error();
-                           done(std::move(moved));
-                         });
+  local->replica->delete_records(to.id, before, [done = std::move(done)](Result<Offset> start) mutable {
+    DeleteRecordsResult moved;
+    if (start)
+      moved.log_start_offset = *start;
+    else
+      moved.error = start.error();
+    done(std::move(moved));
+  });
 }
 
 }  // namespace

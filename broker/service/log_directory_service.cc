@@ -9,7 +9,7 @@ std::vector<LogDirectory::Entry> sizes_here(const Shard& shard) {
   std::vector<LogDirectory::Entry> entries;
   for (const auto& replica : shard.replicas())
     for (const auto& [id, partition] : replica->partitions())
-      entries.push_back({id.topic, id.index, partition->log->size_bytes()});
+      if (partition->log) entries.push_back({id.topic, id.index, partition->log->size_bytes()});
   return entries;
 }
 

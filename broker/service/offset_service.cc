@@ -69,9 +69,9 @@ void OffsetService::list_local(Shard& shard, const PartitionRoute& to, const Lis
     done(std::move(result));
   };
   if (part.query == OffsetQuery::at_time)
-    local->partition->log->find_time(part.timestamp_ms, end, std::move(found));
+    local->partition->find_time(part.timestamp_ms, end, std::move(found));
   else
-    local->partition->log->find_max_time(end, std::move(found));
+    local->partition->find_max_time(end, std::move(found));
 }
 
 }  // namespace sluice::broker

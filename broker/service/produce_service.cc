@@ -76,11 +76,15 @@ void ProduceService::append_local(ShardServices& owner, std::vector<Item> items,
   collector->answers.reserve(items.size());
   collector->done = std::move(done);
   Shard& shard = owner.shard();
+  const auto on_disk = [](Replica& replica, const PartitionId& id) {
+    const Partition* const partition = replica.find(id);
+    return partition == nullptr || partition->log;
+  };
   for (Item& item : items) {
     Replica* const replica = shard.replica(item.group);
     if (replica == nullptr) {
       collector->take(item.nth, fail(Errc::not_leader, "the group is not served here"));
-    } else if (shard.disk_full()) {
+    } else if (shard.disk_full() && on_disk(*replica, item.append.partition)) {
       collector->take(item.nth,
                       fail(Errc::no_space, "the broker's disk is full; producing goes on once there is room"));
     } else {
@@ -100,6 +104,7 @@ void ProduceService::settle(Call& call, std::size_t nth, const Result<AppendResu
     to.base_offset = result->base_offset;
     to.append_time_ms = result->append_time_ms;
     to.log_start_offset = result->log_start_offset;
+    to.memory = result->memory;
   } else {
     to.error = result.error();
   }

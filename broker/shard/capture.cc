@@ -13,9 +13,13 @@ Capture::Capture(std::uint64_t number, CheckpointHeader header, Partitions& part
 
 Capture::Taken Capture::take(Partition& partition) {
   partition.captured = number_;
+  if (partition.memory) {
+    const Offset reserved = partition.state.reserved_end();
+    return {partition.state.id(), partition.state.encode(), storage::LogState{reserved, reserved, {}}};
+  }
   partition.log->mark();
   if (partition.log->has_garbage()) with_garbage_.push_back(partition.state.id());
-  return {partition.state.id(), partition.state.encode()};
+  return {partition.state.id(), partition.state.encode(), std::nullopt};
 }
 
 void Capture::take_early(Partition& partition) {

@@ -6,6 +6,8 @@
 // before_delete(). Owner: Replica, for its Checkpointer.
 #pragma once
 
+#include <tsl/robin_map.h>
+
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -40,10 +42,11 @@ class Capture {
   std::size_t early_bytes() const;
 
   // ---- Called by the Checkpointer ----
-  /// A partition's state, and its log is marked there.
+  /// A partition's state, and its log on disk is marked there.
   struct Taken {
     PartitionId id;
     std::string state;
+    std::optional<storage::LogState> log;  ///< of a memory topic, that has none to be synced
   };
   /// The next one; nullopt: that was all.
   std::optional<Taken> next();

@@ -65,6 +65,7 @@ void Checkpointer::sync_log(Capture::Taken taken) {
   // Deleted meanwhile: its delete command lies behind the checkpoint's index and will be replayed, but its log can't be
   // vouched for. It is carried as deleting, which the replay then confirms.
   if (partition == nullptr) return capture_.deleting().push_back(id);
+  if (taken.log) return writer_.add({id, std::move(taken.state), std::move(*taken.log)});
   ++logs_syncing_;
   partition->log->sync(
       [this, alive = std::weak_ptr(alive_), taken = std::move(taken)](Result<storage::LogState> state) {

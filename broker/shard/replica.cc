@@ -49,6 +49,10 @@ Result<void> Replica::load(const Checkpoint& checkpoint) {
     if (!state) return fail(fmt::format("partition {}", from.id.text()), state.error());
     if (state->id() != from.id || state->end_offset() != from.log.end_offset)
       return fail(Errc::corrupt, fmt::format("partition {}: its state and its log disagree", from.id.text()));
+    if (state->in_memory()) {
+      partitions_[from.id] = std::make_unique<Partition>(std::move(*state), context_.memory);
+      continue;
+    }
     auto log = make_log(from.id, state->settings());
     log->open(from.log);
     auto partition = std::make_unique<Partition>(std::move(*state), std::move(log));
@@ -150,17 +154,17 @@ void Replica::read(const PartitionId& id, Offset offset, std::size_t max_bytes,
     return done(fail(Errc::offset_out_of_range,
                      fmt::format("offset {} is outside of [{}, {}]", offset.value, start.value, end.value)));
   if (offset == end) return done(ReadResult{end, start, {}, 0});
-  partition->log->read(offset, max_bytes, end,
-                       [this, alive = std::weak_ptr(alive_), id, start, end,
-                        done = std::move(done)](Result<storage::LogRead> read) mutable {
-                         if (alive.expired()) return;
-                         if (read) return done(ReadResult{end, start, std::move(read->batches), read->bytes});
-                         if (read.error().code == Errc::corrupt || read.error().code == Errc::io_error) {
-                           log_error("partition {} stops serving: {}", id.text(), read.error().message);
-                           if (Partition* failed = find(id)) failed->failed = true;
-                         }
-                         done(fail(read.error()));
-                       });
+  partition->read(offset, max_bytes, end,
+                  [this, alive = std::weak_ptr(alive_), id, start, end,
+                   done = std::move(done)](Result<storage::LogRead> read) mutable {
+                    if (alive.expired()) return;
+                    if (read) return done(ReadResult{end, start, std::move(read->batches), read->bytes});
+                    if (read.error().code == Errc::corrupt || read.error().code == Errc::io_error) {
+                      log_error("partition {} stops serving: {}", id.text(), read.error().message);
+                      if (Partition* failed = find(id)) failed->failed = true;
+                    }
+                    done(fail(read.error()));
+                  });
 }
 
 // ---- Roles ----
@@ -168,6 +172,7 @@ void Replica::read(const PartitionId& id, Offset offset, std::size_t max_bytes,
 void Replica::announce() {
   const GroupLeadership is = leadership();
   if (is.leader == announced_.leader && is.term == announced_.term && is.ready == announced_.ready) return;
+  if (is.ready && (!announced_.ready || is.term != announced_.term)) begin_memory_lives();
   announced_ = is;
   context_.observer.leadership_changed(group_, is);
 }
@@ -179,14 +184,19 @@ void Replica::role_changed(RaftRole role, Term, NodeId) {
 }
 
 void Replica::leadership_lost(const Error& why) {
-  for (auto& [id, partition] : partitions_) partition->state.discard_speculation();
+  const Error elsewhere{why.code == Errc::leadership_lost ? Errc::not_leader : why.code, why.message};
+  for (auto& [id, partition] : partitions_) {
+    if (partition->memory)
+      end_memory_life(*partition, elsewhere);
+    else
+      partition->state.discard_speculation();
+  }
   std::deque<PendingEntry> lost = std::move(pending_);
   pending_.clear();
   for (PendingEntry& entry : lost) {
     for (PendingAppend& append : entry.appends) answer(append, fail(why));
     if (entry.command_done) entry.command_done(fail(why));
   }
-  const Error elsewhere{why.code == Errc::leadership_lost ? Errc::not_leader : why.code, why.message};
   refuse_queued_appends(elsewhere);
   std::deque<QueuedCommand> commands = std::move(command_queue_);
   command_queue_.clear();

@@ -41,6 +41,7 @@ struct ReplicaContext {
   Random& random;
   ApplyObserver& observer;
   std::shared_ptr<storage::FilePool> files;
+  std::shared_ptr<storage::MemoryPool> memory;  ///< of memory topics
   std::shared_ptr<ProducerBudget> producers;
   storage::LogOptions log_options;
   RaftOptions raft_options;
@@ -53,19 +54,6 @@ struct ReplicaContext {
   /// Takes a message of a group to another node, or loses it; must not call back. None where all groups have one voter.
   UniqueFunction<void(GroupId, RaftMessage)> send = {};
   ShardCounters counters = {};
-};
-
-struct AppendResult {
-  Offset base_offset;
-  std::int64_t append_time_ms = -1;  ///< with LogAppendTime
-  Offset log_start_offset;
-};
-struct AppendRequest {
-  PartitionId partition;
-  BatchHeader header;  ///< as validate_batch() gave it
-  SharedBytes batch;
-  bool reply_when_durable = false;  ///< acks=1: this replica's journal has it; otherwise: committed and applied
-  UniqueFunction<void(Result<AppendResult>)> done;
 };
 
 struct ReadResult {
@@ -96,6 +84,8 @@ class Replica final : private RaftOutput {
   void append(AppendRequest request);
   /// A command of its own entry. The result is the table revision for a table write, else 0.
   void submit(Command command, UniqueFunction<void(Result<std::uint64_t>)> done);
+  /// Moves a partition's start to `before`, which is not beyond its end; the result is where it then is.
+  void delete_records(const PartitionId& partition, Offset before, UniqueFunction<void(Result<Offset>)> done);
   /// Errors: not_leader, not_ready, unknown_topic, offset_out_of_range, corrupt, io_error.
   void read(const PartitionId& partition, Offset offset, std::size_t max_bytes,
             UniqueFunction<void(Result<ReadResult>)> done);
@@ -137,6 +127,8 @@ class Replica final : private RaftOutput {
   bool take_starved() { return std::exchange(starved_, false); }
   /// Retention: submits start-offset advances for what is due.
   void enforce_retention();
+  /// Retention of memory topics by age: cheap, for more often.
+  void expire_memory();
   void expire_producers(std::int64_t max_idle_ms);
   /// Fails everything that waits; nothing is submitted any more.
   void stop_requests(const Error& why);
@@ -228,6 +220,16 @@ class Replica final : private RaftOutput {
   Result<void> append_to_feed(const WriteTableCommand& write, std::uint64_t revision, std::int64_t group_time);
   Result<std::uint64_t> create_partition(const CreatePartitionCommand& create);
   void delete_partition(const PartitionId& id);
+
+  // Memory topics: replica_memory.cc
+  void append_to_memory(Partition& partition, AppendRequest request);
+  bool take_to_memory(Partition& partition, AppendRequest& request);
+  void take_waiting(Partition& partition);
+  void refuse_waiting(Partition& partition, const Error& why);
+  void reserve_offsets(Partition& partition, Offset needed);
+  void begin_memory_life(Partition& partition, bool made_now);
+  void begin_memory_lives();
+  void end_memory_life(Partition& partition, const Error& why);
   void announce();
   void count_unspilled(Partition& partition);
   void spill_done(const PartitionId& id, const Result<void>& result);
@@ -269,7 +271,8 @@ class Replica final : private RaftOutput {
   std::deque<InJournal> in_journal_;
   std::unique_ptr<Capture> capture_;  ///< while a checkpoint is taken
   std::uint64_t captures_ = 0;
-  std::vector<PartitionId> dirty_;  ///< partitions with something to spill
+  std::vector<PartitionId> dirty_;   ///< partitions with something to spill
+  std::vector<PartitionId> ageing_;  ///< memory topics' partitions with records
   std::size_t unspilled_bytes_ = 0;
   int spilling_ = 0;
   SteadyTime spill_again_{0};  ///< not before, after the disk was full

@@ -137,14 +137,24 @@ Result<std::uint64_t> Replica::apply_command(const Command& command, std::int64_
     if (partition == nullptr) return fail(Errc::unknown_topic, "there is no partition " + alter->partition.text());
     before_change(*partition);
     partition->state.apply_settings(alter->settings);
-    partition->log->set_segment_limits(alter->settings.segment_bytes, alter->settings.segment_ms);
+    if (partition->memory)
+      partition->set_memory_bound();
+    else
+      partition->log->set_segment_limits(alter->settings.segment_bytes, alter->settings.segment_ms);
+    return 0;
+  }
+  if (const auto* reserve = std::get_if<ReserveOffsetsCommand>(&command)) {
+    Partition* partition = find(reserve->partition);
+    if (partition == nullptr) return fail(Errc::unknown_topic, "there is no partition " + reserve->partition.text());
+    before_change(*partition);
+    partition->state.apply_reserve_offsets(reserve->upto);
     return 0;
   }
   const auto& advance = std::get<AdvanceStartCommand>(command);
   Partition* partition = find(advance.partition);
   if (partition == nullptr) return fail(Errc::unknown_topic, "there is no partition " + advance.partition.text());
-  before_change(*partition);
-  if (partition->state.apply_advance_start(advance.start)) {
+  if (!partition->memory) before_change(*partition);
+  if (!partition->memory && partition->state.apply_advance_start(advance.start)) {
     partition->log->advance_start(partition->state.start_offset());
     context_.observer.partition_moved(advance.partition, false);
   }
@@ -156,10 +166,16 @@ Result<std::uint64_t> Replica::create_partition(const CreatePartitionCommand& cr
   if (deleting_.contains(create.partition))
     return fail(Errc::unknown_topic,
                 "partition " + create.partition.text() + " is being deleted; ids are never reused");
+  PartitionState state(create.partition, create.epoch_base, create.settings, context_.producers);
+  if (state.in_memory()) {
+    auto& made = partitions_[create.partition] = std::make_unique<Partition>(std::move(state), context_.memory);
+    if (capture_) made->captured = capture_->number();
+    if (ready()) begin_memory_life(*made, true);
+    return 0;
+  }
   auto log = make_log(create.partition, create.settings);
   log->create(Offset(0));
-  auto partition = std::make_unique<Partition>(
-      PartitionState(create.partition, create.epoch_base, create.settings, context_.producers), std::move(log));
+  auto partition = std::make_unique<Partition>(std::move(state), std::move(log));
   if (capture_) partition->captured = capture_->number();
   partitions_[create.partition] = std::move(partition);
   return 0;
@@ -170,9 +186,13 @@ void Replica::delete_partition(const PartitionId& id) {
   if (it == partitions_.end()) return;
   Partition& partition = *it.value();
   if (capture_) capture_->before_delete(partition);
-  unspilled_bytes_ -= partition.unspilled_seen;
-  partition.log->drop_tail();
-  deleting_[id] = std::move(partition.log);
+  if (partition.memory) {
+    end_memory_life(partition, {Errc::unknown_topic, "partition " + id.text() + " was deleted"});
+  } else {
+    unspilled_bytes_ -= partition.unspilled_seen;
+    partition.log->drop_tail();
+    deleting_[id] = std::move(partition.log);
+  }
   partitions_.erase(it);
   std::erase(dirty_, id);
   context_.observer.partition_moved(id, true);
@@ -253,7 +273,8 @@ void Replica::spill_done(const PartitionId& id, const Result<void>& result) {
 }
 
 void Replica::drop_tails() {
-  for (auto& [id, partition] : partitions_) partition->log->drop_tail();
+  for (auto& [id, partition] : partitions_)
+    if (partition->log) partition->log->drop_tail();
 }
 
 // ---- Retention ----
@@ -264,7 +285,7 @@ void Replica::enforce_retention() {
   std::vector<RetentionSegment> segments;
   for (auto& [id, partition] : partitions_) {
     const TopicSettings& settings = partition->state.settings();
-    if (settings.retention_ms < 0 && settings.retention_bytes < 0) continue;
+    if (partition->memory || (settings.retention_ms < 0 && settings.retention_bytes < 0)) continue;
     segments.clear();
     for (const auto& segment : partition->log->segments())
       segments.push_back({segment.next, segment.size_bytes, segment.max_timestamp_ms});

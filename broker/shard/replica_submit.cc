@@ -11,7 +11,9 @@ namespace sluice::broker {
 void Replica::append(AppendRequest request) {
   if (stopped_ || raft_.leader() != context_.self || raft_.role() != RaftRole::leader)
     return request.done(fail(Errc::not_leader, fmt::format("group {} is not led here", group_.value)));
-  if (const Partition* partition = find(request.partition); partition != nullptr && partition->table_feed)
+  Partition* const partition = find(request.partition);
+  if (partition != nullptr && partition->memory) return append_to_memory(*partition, std::move(request));
+  if (partition != nullptr && partition->table_feed)
     return request.done(
         fail(Errc::invalid_topic, "a table's topic takes what is written to the table, and nothing else"));
   queued_bytes_ += request.batch.size();
@@ -164,17 +166,17 @@ void Replica::take(AppendRequest request, EntryWriter& writer, PendingEntry& ent
 
 void Replica::answer_duplicate(Partition& partition, AppendRequest request, Offset base) {
   const Offset start = partition.state.start_offset();
-  AppendResult result{base, -1, start};
+  AppendResult result{base, -1, start, partition.memory != nullptr};
   if (!partition.state.settings().log_append_time || base < start) return request.done(result);
   // The producer's state does not remember the time at which the broker took the batch; the batch does.
-  partition.log->read(base, 1, partition.state.end_offset(),
-                      [result, done = std::move(request.done)](const Result<storage::LogRead>& read) mutable {
-                        if (read && !read->batches.empty()) {
-                          const auto header = parse_batch_header(read->batches.front());
-                          if (header && header->log_append_time()) result.append_time_ms = header->max_timestamp_ms;
-                        }
-                        done(result);
-                      });
+  partition.read(base, 1, partition.state.end_offset(),
+                 [result, done = std::move(request.done)](const Result<storage::LogRead>& read) mutable {
+                   if (read && !read->batches.empty()) {
+                     const auto header = parse_batch_header(read->batches.front());
+                     if (header && header->log_append_time()) result.append_time_ms = header->max_timestamp_ms;
+                   }
+                   done(result);
+                 });
 }
 
 void Replica::join(AppendRequest request, Offset offset, PendingEntry& packing) {

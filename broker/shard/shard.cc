@@ -30,6 +30,7 @@ Shard::Shard(ShardOptions options, ShardSeams seams)
                .random = seams_.random,
                .observer = seams_.observer,
                .files = storage::make_file_pool(seams_.disk, options_.max_open_files, options_.max_tail_bytes),
+               .memory = std::make_shared<storage::MemoryPool>(options_.max_memory_topic_bytes),
                .producers = seams_.producers,
                .log_options = options_.log,
                .raft_options = options_.raft,
@@ -70,7 +71,7 @@ bool Shard::ready() const {
 }
 
 std::size_t Shard::memory_bytes() const {
-  std::size_t bytes = 0;
+  std::size_t bytes = context_.memory->allocated_bytes();
   for (const auto& replica : replicas_) bytes += replica->queued_bytes() + replica->unspilled_bytes();
   return bytes;
 }
@@ -84,6 +85,7 @@ ShardReport Shard::report() const {
   report.journal_capacity_bytes = usage.capacity_bytes;
   report.journal_memory_bytes = journal_->memory_bytes();
   report.logs = storage::log_stats(*context_.files);
+  report.memory_topic_bytes = context_.memory->allocated_bytes();
   report.groups = replicas_.size();
   for (const auto& replica : replicas_) {
     report.groups_led += replica->ready() ? 1 : 0;
@@ -261,16 +263,22 @@ void Shard::housekeep() {
     if (quiet_[i].applied != replica.applied_index()) quiet_[i] = {replica.applied_index(), now};
     all_quiet &= now - quiet_[i].since >= options_.idle_checkpoint && replica.entries_since_checkpoint() == 0;
   }
+  // What memory topics take is in no log of Raft.
+  all_quiet &= std::exchange(appends_seen_, context_.counters.appended_batches) == context_.counters.appended_batches;
   quiet_due_ = true;
   if (all_quiet && !checkpointer_ && !std::exchange(memory_freed_, true)) free_memory();
   if (memory_freed_) {  // what was still in use then
     journal_->trim_memory();
     storage::let_go(*context_.files);
+    context_.memory->trim();
   }
   memory_freed_ &= all_quiet;
+  const bool clocks_agree = this->clocks_agree();
+  if (clocks_agree)
+    for (auto& replica : replicas_) replica->expire_memory();
   if (now >= retention_due_) {
     retention_due_ = now + options_.retention_check;
-    if (clocks_agree())
+    if (clocks_agree)
       for (auto& replica : replicas_) {
         replica->enforce_retention();
         replica->expire_producers(options_.producer_expiry_ms);
@@ -294,6 +302,7 @@ void Shard::free_memory() {
   for (auto& replica : replicas_) replica->drop_tails();
   journal_->trim_memory();
   storage::let_go(*context_.files);
+  context_.memory->trim();
   if (seams_.freed) seams_.freed();
 }
 

@@ -34,12 +34,13 @@ struct ShardOptions {
   storage::LogOptions log;
   RaftOptions raft;
   std::size_t max_open_files = 1024;
-  std::size_t max_tail_bytes = 32U << 20;       ///< spilled data that logs keep for readers
-  std::size_t spill_bytes = 16U << 20;          ///< unspilled memory that starts the spill
-  std::size_t max_unspilled_bytes = 96U << 20;  ///< of one group; applying waits for the spill beyond it
-  std::uint64_t checkpoint_entries = 10'000;    ///< entries retained by a group that start a checkpoint
-  std::size_t checkpoint_logs_at_once = 64;     ///< that a checkpoint syncs
-  Millis idle_checkpoint{10'000};               ///< quiet time after which a group is checkpointed and frees its tails
+  std::size_t max_tail_bytes = 32U << 20;          ///< spilled data that logs keep for readers
+  std::size_t max_memory_topic_bytes = 64U << 20;  ///< what memory topics hold
+  std::size_t spill_bytes = 16U << 20;             ///< unspilled memory that starts the spill
+  std::size_t max_unspilled_bytes = 96U << 20;     ///< of one group; applying waits for the spill beyond it
+  std::uint64_t checkpoint_entries = 10'000;       ///< entries retained by a group that start a checkpoint
+  std::size_t checkpoint_logs_at_once = 64;        ///< that a checkpoint syncs
+  Millis idle_checkpoint{10'000};  ///< quiet time after which a group is checkpointed and frees its tails
   Millis retention_check{60'000};
   std::int64_t producer_expiry_ms = 24LL * 3600 * 1000;
   std::uint64_t min_free_bytes = 64ULL << 20;  ///< produce is refused below this plus what is unspilled
@@ -147,8 +148,9 @@ class Shard final : public storage::JournalObserver {
     LogIndex applied;
     SteadyTime since{0};
   };
-  std::vector<Quiet> quiet_;   ///< by replica
-  bool quiet_due_ = false;     ///< quiet groups are being checkpointed, one after the other
+  std::vector<Quiet> quiet_;  ///< by replica
+  bool quiet_due_ = false;    ///< quiet groups are being checkpointed, one after the other
+  std::uint64_t appends_seen_ = 0;
   bool memory_freed_ = false;  ///< since everything fell quiet
   UniqueFunction<void()> drained_;
   bool draining_ = false;

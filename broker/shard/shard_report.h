@@ -25,6 +25,7 @@ struct ShardReport {
   std::uint64_t journal_used_bytes = 0, journal_capacity_bytes = 0;
   std::uint64_t journal_memory_bytes = 0;
   storage::LogStats logs;
+  std::size_t memory_topic_bytes = 0;
   std::size_t groups = 0, groups_led = 0;
   std::size_t partitions = 0;  ///< the broker's own included
   std::size_t queued_bytes = 0, unspilled_bytes = 0;

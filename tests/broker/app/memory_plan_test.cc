@@ -11,7 +11,7 @@ TEST(MemoryPlan, PartsAddUpToTheShare) {
   for (const std::uint64_t budget : {64 * kMiB, 300 * kMiB, 1024 * kMiB})
     for (const std::uint32_t shards : {1U, 2U, 3U}) {
       const MemoryPlan plan = plan_memory(budget, shards);
-      EXPECT_LE(plan.flush_buffer_bytes + plan.tail_bytes + plan.request_bytes + plan.reply_bytes, budget / shards);
+      EXPECT_LE(plan.flush_buffer_bytes + plan.memory_topic_bytes + plan.request_bytes + plan.reply_bytes, budget / shards);
       EXPECT_LT(plan.spill_bytes, plan.max_unspilled_bytes) << "the spill begins before anybody waits for it";
       EXPECT_LE(plan.max_unspilled_bytes, plan.flush_buffer_bytes / 2) << "what is unspilled pins more than its own size";
     }

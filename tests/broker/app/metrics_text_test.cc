@@ -44,6 +44,7 @@ ShardSnapshot sample_shard(std::uint32_t id) {
   s.shard.groups_led = ++next;
   s.shard.partitions = ++next;
   s.shard.queued_bytes = ++next;
+  s.shard.memory_topic_bytes = 7;
   s.shard.unspilled_bytes = ++next;
   s.shard.disk_full = true;
   s.services.produce_ns.record(500'000);

@@ -80,7 +80,9 @@ TEST(PartitionCodec, RefusesEveryBrokenInvariant) {
   };
   using M = pb::PartitionState;
   EXPECT_EQ(refused([](M&) {}), std::nullopt);
-  EXPECT_EQ(refused([](M& m) { m.set_version(2); }), Errc::unsupported);
+  EXPECT_EQ(refused([](M& m) { m.set_version(3); }), Errc::unsupported);
+  EXPECT_EQ(refused([](M& m) { m.set_version(2); }), Errc::malformed) << "that is a memory topic's";
+  EXPECT_EQ(refused([](M& m) { m.mutable_settings()->set_in_memory(true); }), Errc::malformed);
   EXPECT_EQ(refused([](M& m) { m.set_version(0); }), Errc::malformed);
   EXPECT_EQ(refused([](M& m) { m.set_topic_id("short"); }), Errc::malformed);
   EXPECT_EQ(refused([](M& m) { m.set_topic_id(std::string(16, '\0')); }), Errc::malformed);

@@ -93,7 +93,54 @@ TEST(TopicSettings, DescribesAllAndTellsDefaultsApart) {
             "retention.bytes=-1\n"
             "retention.ms=5 (set)\n"
             "segment.bytes=1073741824\n"
-            "segment.ms=604800000\n");
+            "segment.ms=604800000\n"
+            "storage=log\n");
+}
+
+TEST(TopicSettings, AMemoryTopicIsBoundedByDefault) {
+  TopicSettings settings;
+  ASSERT_TRUE(set_topic_setting(settings, "storage", "memory"));
+  EXPECT_EQ(settings.storage, TopicStorage::memory);
+  EXPECT_EQ(settings.retention_bytes, kMemoryRetentionBytes);
+  for (const TopicSettingText& one : describe_topic_settings(settings)) {
+    EXPECT_EQ(one.is_default, one.name != "storage") << one.name;
+    if (one.name == "retention.bytes") EXPECT_EQ(one.default_value, "67108864");
+    if (one.name == "storage") EXPECT_EQ(one.value + " " + one.default_value, "memory log");
+  }
+  ASSERT_TRUE(set_topic_setting(settings, "retention.bytes", "-1"));
+  ASSERT_TRUE(set_topic_setting(settings, "retention.bytes", std::nullopt));
+  EXPECT_EQ(settings.retention_bytes, kMemoryRetentionBytes);
+  ASSERT_TRUE(set_topic_setting(settings, "storage", std::nullopt));
+  EXPECT_EQ(settings, TopicSettings{});
+  // Whatever stands first, what was given stays.
+  ASSERT_TRUE(set_topic_setting(settings, "retention.bytes", "5"));
+  ASSERT_TRUE(set_topic_setting(settings, "storage", "memory"));
+  EXPECT_EQ(settings.retention_bytes, 5);
+  EXPECT_EQ(set_error("storage", "disk"), "storage can't be 'disk': allowed is log or memory");
+}
+
+TEST(TopicSettings, StorageStaysWhatItIs) {
+  TopicSettings memory;
+  ASSERT_TRUE(set_topic_setting(memory, "storage", "memory"));
+  ASSERT_TRUE(set_topic_setting(memory, "retention.ms", "7"));
+  const auto change = [](const TopicSettings& from, std::string_view name, std::optional<std::string> value,
+                         bool replace) {
+    using Change = TopicSettingChange;
+    const auto operation = value ? Change::Operation::set : Change::Operation::remove;
+    return change_topic_settings(from, {{Change{std::string(name), operation, std::move(value)}}}, replace);
+  };
+  EXPECT_EQ(change(TopicSettings{}, "storage", "memory", false).error().message,
+            "storage can't be changed from 'log' to 'memory': it is fixed when a topic is made; make another topic and "
+            "move its producers and consumers");
+  EXPECT_FALSE(change(memory, "storage", "log", true));
+  EXPECT_FALSE(change(memory, "storage", std::nullopt, false));
+  EXPECT_TRUE(change(memory, "storage", "memory", false));
+  const auto replaced = change(memory, "segment.bytes", "2097152", true);
+  ASSERT_TRUE(replaced);
+  EXPECT_EQ(replaced->storage, TopicStorage::memory);
+  EXPECT_EQ(replaced->given & memory.given, 1U << 11);
+  EXPECT_EQ(replaced->retention_bytes, kMemoryRetentionBytes);
+  EXPECT_EQ(replaced->retention_ms, TopicSettings{}.retention_ms);
 }
 
 TEST(TopicSettings, OneThatWasGivenItsDefaultsValueIsStillGiven) {

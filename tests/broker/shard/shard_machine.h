@@ -26,6 +26,7 @@ struct TestProducer {
 class ShardMachine : public ApplyObserver {
  public:
   static constexpr GroupId kGroup{1};
+  static constexpr std::size_t kMemoryTopicBytes = 1U << 20;
 
   explicit ShardMachine(std::uint64_t seed = 1) : random(seed), store(seed) { store.make_durable_dirs("data"); }
   ~ShardMachine() override {
@@ -53,6 +54,7 @@ class ShardMachine : public ApplyObserver {
     options.journal.max_entry_bytes = 128U << 10;
     options.spill_bytes = 32U << 10;
     options.checkpoint_logs_at_once = 1;
+    options.max_memory_topic_bytes = kMemoryTopicBytes;
     options.min_free_bytes = 256U << 10;
     options.reserve_bytes = 64U << 10;
     shard_ = std::make_unique<Shard>(

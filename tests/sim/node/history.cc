@@ -47,6 +47,9 @@ void History::learn(PartitionModel& partition, BatchNumber number, std::int64_t 
   if (batch.partition != partition.id)
     return violate(fmt::format("batch {} is {} in {}, but was sent to {}", number, how, text(partition),
                                batch.partition.text()));
+  if (base < partition.life_start)
+    return violate(fmt::format("batch {} is {} at offset {} of {}, whose life began at {}: it is of an earlier one",
+                               number, how, base, text(partition), partition.life_start));
   if (batch.base == base) return;
   if (batch.base >= 0)
     return violate(fmt::format("batch {} is {} at offset {} of {}, and stands at {} too: a duplicate", number, how, base,
@@ -67,6 +70,7 @@ void History::learn(PartitionModel& partition, BatchNumber number, std::int64_t 
 
 void History::acknowledged(PartitionModel& partition, BatchNumber number, Offset base, Acks acks) {
   ++acknowledgements_;
+  memory_acknowledgements_ += partition.topic->in_memory() ? 1 : 0;
   note(number, static_cast<std::uint64_t>(base.value));
   learn(partition, number, base.value, "acknowledged");
   const std::int64_t end = base.value + batches_[number].count;
@@ -167,6 +171,14 @@ void History::saw_start(PartitionModel& partition, std::int64_t start_before, Of
         violate(fmt::format("retention cut {} to {}, but offset {} is {} ms old and {} ms are kept", text(partition),
                             start.value, at->first, wall_ms - batches_[at->second].timestamp_ms, settings.retention_ms));
   partition.start = start.value;
+}
+
+void History::life_began(PartitionModel& partition, Offset start, Offset end) {
+  note(9, static_cast<std::uint64_t>(start.value));
+  if (start != end || start.value < partition.kept_end)
+    violate(fmt::format("a life of {} begins with offsets {} to {}; {} was given out before", text(partition),
+                        start.value, end.value, partition.kept_end));
+  partition.life_start = partition.start = partition.end = partition.kept_end = start.value;
 }
 
 void History::saw_epoch(PartitionModel& partition, LeaderEpoch epoch) {

@@ -4,7 +4,8 @@
 // Checked: nothing acknowledged or read is lost, moved or changed; one value at an offset for ever; offsets dense; a
 // batch stands once; end and start offsets, leader epochs never go back; a deleted topic stays gone; a producer id is given
 // once; an offset within what was ever seen is never out of range; retention takes nothing that is not due, and DeleteRecords
-// nothing at or above the offset it was given.
+// nothing at or above the offset it was given. A memory topic's records end with a life of the node, and nothing of a later
+// life stands at or below an offset of an earlier one.
 // A batch's records carry its number, so that what is read can be told. Owner: NodeWorld. One thread.
 #pragma once
 
@@ -30,6 +31,7 @@ struct TopicModel {
   std::set<std::uint32_t> max_message_bytes;  ///< what its setting may be: one value, unless an outcome is not known
   TopicSettings settings;
   Phase phase = Phase::live;
+  bool in_memory() const { return settings.storage == TopicStorage::memory; }
   bool keeps_all() const { return settings.retention_ms < 0 && settings.retention_bytes < 0; }
 };
 
@@ -43,6 +45,7 @@ struct PartitionModel {
   std::int64_t start = 0;                     ///< the largest start offset that was seen
   std::int64_t delete_asked = 0;              ///< records before this were asked to be deleted: the start may be there
   int deletes_to_end = 0;                     ///< deletions up to the high watermark whose outcome is not known
+  std::int64_t life_start = 0;                ///< of a memory topic: all below is of earlier lives
   std::int32_t epoch = -1;
   bool damaged = false;                       ///< a bit of its files was flipped: reads may fail
 };
@@ -71,6 +74,8 @@ class History {
   /// The end of a node where nothing is under way.
   void saw_last_end(PartitionModel& partition, Offset end) { saw_end(partition, partition.kept_end, end); }
   void saw_start(PartitionModel& partition, std::int64_t start_before, Offset start, std::int64_t wall_ms);
+  /// A life of the node began, in which a memory topic's partition has these offsets; no client has asked yet.
+  void life_began(PartitionModel& partition, Offset start, Offset end);
   void saw_epoch(PartitionModel& partition, LeaderEpoch epoch);
   void found_time(const PartitionModel& partition, std::int64_t start_now, std::int64_t end_before, std::int64_t asked_ms,
                   Offset found, std::int64_t found_ms);
@@ -88,6 +93,7 @@ class History {
   PartitionModel* find(const PartitionId& id);
   const std::map<TopicId, TopicModel>& topics() const { return topics_; }
   std::uint64_t acknowledgements() const { return acknowledgements_; }
+  std::uint64_t memory_acknowledgements() const { return memory_acknowledgements_; }
   std::uint64_t batches_read() const { return batches_read_; }
 
  private:
@@ -107,7 +113,7 @@ class History {
   std::map<PartitionId, PartitionModel> partitions_;
   std::map<std::pair<std::string, std::int32_t>, std::pair<TopicId, std::int32_t>> epochs_;  ///< by name and index
   std::set<std::int64_t> producer_ids_;
-  std::uint64_t acknowledgements_ = 0, batches_read_ = 0;
+  std::uint64_t acknowledgements_ = 0, memory_acknowledgements_ = 0, batches_read_ = 0;
   std::vector<std::byte> scratch_;
 };
 

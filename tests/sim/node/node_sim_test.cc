@@ -56,7 +56,7 @@ class NodeSimulation : public ::testing::Test {
 
 TEST_F(NodeSimulation, KeepsItsPromisesUnderEverySeed) {
   const std::uint64_t first = number_from("SLUICE_SIM_FIRST_SEED", 1), count = number_from("SLUICE_SIM_SEEDS", 200);
-  std::uint64_t acknowledged = 0, fatal = 0, flips = 0, died_starting = 0, grown = 0, altered = 0, deletions = 0;
+  std::uint64_t acknowledged = 0, in_memory = 0, fatal = 0, flips = 0, died_starting = 0, grown = 0, altered = 0, deletions = 0;
   int failures = 0;
   for (std::uint64_t seed = first; seed < first + count && failures < 5; ++seed) {
     begin(seed);
@@ -64,6 +64,7 @@ TEST_F(NodeSimulation, KeepsItsPromisesUnderEverySeed) {
     const std::string violation = world.run();
     if (count == 1) fmt::print("{}\n", world.summary());
     acknowledged += world.history().acknowledgements();
+    in_memory += world.history().memory_acknowledgements();
     fatal += world.counts().fatal;
     flips += world.counts().flips;
     died_starting += world.counts().died_starting;
@@ -77,6 +78,7 @@ TEST_F(NodeSimulation, KeepsItsPromisesUnderEverySeed) {
   if (count < 100 || failures > 0) return;
   // A simulation in which nothing happens proves nothing.
   EXPECT_GT(acknowledged, count * 200);
+  EXPECT_GT(in_memory, count * 20);
   EXPECT_GT(fatal, 0U);
   EXPECT_GT(flips, 0U);
   EXPECT_GT(died_starting, 0U);

@@ -51,6 +51,14 @@ void Workload::node_up(NodeLife& life) {
   life_ = &life;
   ++life_number_;
   io_errors_ = false;
+  for (TopicModel* topic : history_.live_topics()) {
+    const TopicInfo* const info = life.api(0).cluster().find(topic->id);
+    for (std::int32_t index = 0; topic->in_memory() && info != nullptr && index < topic->partitions; ++index) {
+      PartitionModel& model = history_.partition(*topic, index);
+      Partition* const there = life.replica(info->partitions[static_cast<std::size_t>(index)].group).find(model.id);
+      if (there != nullptr) history_.life_began(model, there->state.start_offset(), there->state.end_offset());
+    }
+  }
   for (Stream& stream : streams_) {
     stream.shard = static_cast<std::uint32_t>(random_.below(life.shard_count()));
     stream.not_before = SteadyTime(0);
@@ -72,6 +80,12 @@ void Workload::node_down() {
     stream.resend = true;
     for (Pending& pending : stream.window) pending.under_way = 0;
     if (!stream.idempotent) stream.window.clear();  // of unknown outcome for ever
+    if (const PartitionModel* const model = history_.find(stream.partition); model != nullptr && model->topic->in_memory()) {
+      // Nobody remembers its producer: it begins anew.
+      stream.window.clear();
+      stream.id.reset();
+      stream.known = stream.resend = false;
+    }
   }
   for (Tail& tail : tails_) tail.under_way = false;
   if (topic_) topic_->under_way = false;
@@ -446,6 +460,7 @@ void Workload::topics_step() {
     wanted.request.settings = {{"segment.bytes", "1048576"}, {"retention.ms", "-1"}};
     if (random_.one_in(3)) wanted.request.settings[1].second = std::to_string(300 + random_.below(1'500));
     if (random_.one_in(5)) wanted.request.settings.push_back({"retention.bytes", std::to_string(40'000 + random_.below(100'000))});
+    if (random_.one_in(4)) wanted.request.settings.push_back({"storage", "memory"});
     topic_ = std::move(wanted);
     return create_topic();
   }
