@@ -72,7 +72,7 @@ Result<void> Replica::load(const Checkpoint& checkpoint) {
   return {};
 }
 
-void Replica::recovered_entry(const storage::JournalEntry& entry, ByteSpan payload, bool keep_payload) {
+void Replica::recovered_entry(const storage::JournalEntry& entry, ByteSpan payload) {
   const std::uint64_t nth = entry.index > applied_ ? entry.index.value - applied_.value - 1 : 0;
   if (nth > entries_.size()) {
     if (!recovered_gap_) recovered_gap_ = entry.index;
@@ -85,7 +85,7 @@ void Replica::recovered_entry(const storage::JournalEntry& entry, ByteSpan paylo
   if (entry.index <= applied_) return;
   const auto type = static_cast<EntryType>(entry.type);
   StoredEntry stored{entry.term, type, std::nullopt};
-  if (keep_payload || type == EntryType::change) stored.payload = SharedBytes::copy_of(payload);
+  if (type != EntryType::command) stored.payload = SharedBytes::copy_of(payload);
   recovery_.entries.push_back({entry.term, type, type == EntryType::change ? *stored.payload : SharedBytes{}});
   entries_.push_back(std::move(stored));
 }
@@ -107,6 +107,7 @@ HardState Replica::start_state() const { return RaftGroup::start_state(context_.
 
 Result<void> Replica::start() {
   recovery_.hard_state = start_state();
+  recovered_to_ = LogIndex(applied_.value + entries_.size());
   auto started = raft_.start(recovery_, now());
   recovery_ = {};
   if (!started) return fail(fmt::format("group {}", group_.value), started.error());

@@ -70,9 +70,9 @@ class Replica final : private RaftOutput {
   // ---- Start-up ----
   /// Takes a checkpoint's content. Errors: malformed, corrupt.
   Result<void> load(const Checkpoint& checkpoint);
-  /// An entry that the journal holds, in its order; those the checkpoint covers are dropped. `keep_payload`: it fits in
-  /// memory.
-  void recovered_entry(const storage::JournalEntry& entry, ByteSpan payload, bool keep_payload);
+  /// An entry that the journal holds, in its order; those the checkpoint covers are dropped. Commands are read back
+  /// when they are applied.
+  void recovered_entry(const storage::JournalEntry& entry, ByteSpan payload);
   void recovered_vote(const storage::JournalVote& vote);
   /// That was all. Errors: corrupt (entries are missing behind the checkpoint).
   Result<void> recovered() const;
@@ -121,6 +121,10 @@ class Replica final : private RaftOutput {
   /// Starts to write what is only in memory to segments, a few logs at a time, unless that is under way.
   void spill();
   bool spilling() const { return spilling_ > 0; }
+  /// What the journal held at the start is not all applied yet.
+  bool recovering() const { return applied_ < recovered_to_; }
+  /// Where the next entry to apply lies in the journal, as (file, offset); nothing where it is in memory.
+  std::pair<std::uint64_t, std::uint64_t> next_place() const;
   void drop_tails();
   /// Whether requests had to wait for the journal since the last call: memory of logs keeps its flush buffers, or its
   /// capacity is in use.
@@ -179,6 +183,7 @@ class Replica final : private RaftOutput {
     Term term;
     EntryType type = EntryType::command;
     std::optional<SharedBytes> payload;  ///< nullopt: read it back from the journal
+    std::uint32_t read_bytes = 0;        ///< that are, or were
   };
 
   // RaftOutput
@@ -233,7 +238,8 @@ class Replica final : private RaftOutput {
   void announce();
   void count_unspilled(Partition& partition);
   void spill_done(const PartitionId& id, const Result<void>& result);
-  void fetch_payload();
+  void read_ahead();
+  void read_back(LogIndex index, Result<SharedBytes> payload);
   void stop(const Error& why, bool fatal);
   void remove_deleted(const std::vector<PartitionId>& ids);
   void unlink_next();
@@ -271,13 +277,15 @@ class Replica final : private RaftOutput {
   std::deque<InJournal> in_journal_;
   std::unique_ptr<Capture> capture_;  ///< while a checkpoint is taken
   std::uint64_t captures_ = 0;
-  std::vector<PartitionId> dirty_;   ///< partitions with something to spill
+  std::deque<PartitionId> dirty_;    ///< partitions with something to spill, longest first; some may be deleted
   std::vector<PartitionId> ageing_;  ///< memory topics' partitions with records
   std::size_t unspilled_bytes_ = 0;
   int spilling_ = 0;
-  SteadyTime spill_again_{0};  ///< not before, after the disk was full
-  bool fetching_payload_ = false;
-  std::size_t outgoing_ = 0;  ///< messages whose entries are being read back
+  SteadyTime spill_again_{0};   ///< not before, after the disk was full
+  LogIndex recovered_to_;       ///< up to here entries may be in the journal alone
+  LogIndex read_to_;            ///< up to here they were asked for
+  std::size_t read_bytes_ = 0;  ///< of those asked for and not applied
+  std::size_t outgoing_ = 0;    ///< messages whose entries are being read back
   bool starved_ = false;
   bool stopped_ = false;
   GroupLeadership announced_;

@@ -12,6 +12,7 @@ namespace {
 
 constexpr int kLogsSpilledAtOnce = 8;
 constexpr std::size_t kLogsUnlinkedAtOnce = 16;
+constexpr std::size_t kMostReadAhead = 4U << 20;
 /// What changed while a checkpoint was taken and waits for its turn; applying waits for the checkpoint beyond it.
 constexpr std::size_t kMostCapturedEarly = 4U << 20;
 constexpr Nanos kPauseWhenDiskIsFull = std::chrono::seconds(1);
@@ -26,6 +27,7 @@ void Replica::committed(LogIndex upto) {
 bool Replica::apply_committed() {
   if (raft_.failed()) stop({Errc::internal, "its Raft core met what can't be"}, false);
   const LogIndex before = applied_;
+  if (recovering()) read_ahead();
   while (!stopped_ && applied_ < commit_) {
     if (unspilled_bytes_ > context_.max_unspilled_bytes) {
       spill();  // its completion brings the next turn
@@ -33,12 +35,10 @@ bool Replica::apply_committed() {
     }
     if (capture_ && capture_->early_bytes() > kMostCapturedEarly) break;  // so does the checkpoint's
     CHECK(!entries_.empty(), "a committed entry is in the log");
-    if (!entries_.front().payload) {
-      fetch_payload();
-      break;
-    }
+    if (!entries_.front().payload) break;  // that it was read brings the next turn
     const StoredEntry stored = std::move(entries_.front());
     entries_.pop_front();
+    read_bytes_ -= stored.read_bytes;
     applied_ = applied_.next();
     applied_term_ = stored.term;
     if (stored.type != EntryType::command) continue;
@@ -46,27 +46,52 @@ bool Replica::apply_committed() {
       stop({applied.error().code, fmt::format("entry {}: {}", applied_.value, applied.error().message)}, true);
   }
   if (applied_ == before) return false;
+  if (recovering()) read_ahead();
   if (!stopped_) raft_.applied(applied_, now());
   announce();
   return true;
 }
 
-void Replica::fetch_payload() {
-  if (fetching_payload_) return;
-  const LogIndex index = applied_.next();
-  auto position = context_.journal.position(group_, index);
-  if (!position) return stop(position.error(), true);
-  fetching_payload_ = true;
-  context_.journal.read(*position, [this, alive = std::weak_ptr(alive_), index](Result<SharedBytes> payload) {
-    if (alive.expired()) return;
-    fetching_payload_ = false;
-    if (!payload)
-      return stop(
-          {payload.error().code, fmt::format("entry {} can't be read back: {}", index.value, payload.error().message)},
-          true);
-    if (!entries_.empty() && index == applied_.next()) entries_.front().payload = std::move(*payload);
-    context_.wake();
-  });
+std::pair<std::uint64_t, std::uint64_t> Replica::next_place() const {
+  const auto position = context_.journal.position(group_, applied_.next());
+  return position ? std::pair(position->file, position->offset) : std::pair(std::uint64_t{0}, std::uint64_t{0});
+}
+
+/// Asks for what committed entries miss, in their order, so that the disk is busy while others are applied.
+void Replica::read_ahead() {
+  read_to_ = std::max(read_to_, applied_);
+  while (!stopped_ && read_to_ < std::min(commit_, recovered_to_) && read_bytes_ < kMostReadAhead) {
+    const LogIndex index = read_to_.next();
+    StoredEntry& stored = entries_[index.value - applied_.value - 1];
+    read_to_ = index;
+    if (stored.payload) continue;
+    const auto position = context_.journal.position(group_, index);
+    if (!position) return stop(position.error(), true);
+    stored.read_bytes = position->payload_bytes;
+    read_bytes_ += stored.read_bytes;
+    context_.journal.read(*position, [this, alive = std::weak_ptr(alive_), index](Result<SharedBytes> payload) {
+      if (!alive.expired()) read_back(index, std::move(payload));
+    });
+    if (read_to_ < index) return;  // there was no memory for it
+  }
+}
+
+void Replica::read_back(LogIndex index, Result<SharedBytes> payload) {
+  StoredEntry& stored = entries_[index.value - applied_.value - 1];  // nobody else gives it what it lacks
+  if (payload) {
+    stored.payload = std::move(*payload);
+  } else if (payload.error().code == Errc::busy) {
+    // Said at once. The shard's spill, which begins now, brings the next turn, or a read of another group.
+    read_bytes_ -= stored.read_bytes;
+    read_to_ = LogIndex(index.value - 1);
+    starved_ = true;
+    return;
+  } else {
+    return stop(
+        {payload.error().code, fmt::format("entry {} can't be read back: {}", index.value, payload.error().message)},
+        true);
+  }
+  context_.wake();
 }
 
 Result<void> Replica::apply_entry(LogIndex index, const SharedBytes& payload) {
@@ -194,7 +219,6 @@ void Replica::delete_partition(const PartitionId& id) {
     deleting_[id] = std::move(partition.log);
   }
   partitions_.erase(it);
-  std::erase(dirty_, id);
   context_.observer.partition_moved(id, true);
 }
 
@@ -247,15 +271,16 @@ void Replica::spill() {
   // Each once at most: a spill that fails inside the call puts its partition back.
   for (std::size_t left = dirty_.size(); left > 0 && spilling_ < kLogsSpilledAtOnce && !dirty_.empty(); --left) {
     if (stopped_ || context_.clock.steady() < spill_again_) return;
-    const PartitionId id = dirty_.back();
-    dirty_.pop_back();
+    const PartitionId id = dirty_.front();  // so that each has gathered as much as memory allows
+    dirty_.pop_front();
     Partition* partition = find(id);
     if (partition == nullptr) continue;
     partition->dirty = false;
     ++spilling_;
-    partition->log->spill([this, alive = std::weak_ptr(alive_), id](const Result<void>& result) {
+    const auto done = [this, alive = std::weak_ptr(alive_), id](const Result<void>& result) {
       if (!alive.expired()) spill_done(id, result);
-    });
+    };
+    recovering() ? partition->log->spill_hurriedly(done) : partition->log->spill(done);
   }
 }
 

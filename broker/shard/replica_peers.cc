@@ -72,7 +72,7 @@ void Replica::attach(const std::shared_ptr<Outgoing>& outgoing) {
                                 outgoing->message.entries[i].payload = std::move(*read);
                               } else {
                                 outgoing->lost = true;
-                                if (read.error().code != Errc::not_found)
+                                if (read.error().code != Errc::not_found && read.error().code != Errc::busy)
                                   log_error("group {}: an entry for node {} can't be read back: {}", group_.value,
                                             outgoing->message.to.value, read.error().message);
                               }

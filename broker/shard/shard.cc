@@ -127,13 +127,28 @@ bool Shard::turn() {
     worked |= replicas_[(first_in_turn_ + i) % replicas_.size()]->submit_pending(appends_allowed);
   if (!replicas_.empty()) first_in_turn_ = (first_in_turn_ + 1) % replicas_.size();
   if (!dead_) journal_->flush();
-  for (auto& replica : replicas_)
-    if (!dead_) worked |= replica->apply_committed();
+  worked |= apply_committed();
   if (!dead_) relieve_pressure();
   if (!dead_ && checkpointer_) worked |= checkpointer_->step();
   if (!dead_ && !checkpointer_ && quiet_due_) worked |= quiet_due_ = checkpoint_quiet();
   if (!dead_) arm_tick_timer();
   if (draining_ && !dead_) continue_drain();
+  return worked;
+}
+
+bool Shard::apply_committed() {
+  bool worked = false;
+  std::vector<Replica*> recovering;
+  for (auto& replica : replicas_) {
+    if (replica->recovering())
+      recovering.push_back(replica.get());
+    else if (!dead_)
+      worked |= replica->apply_committed();
+  }
+  // Groups share flushes: who is behind reads first, so that each flush is read about once.
+  if (recovering.size() > 1) std::ranges::sort(recovering, {}, &Replica::next_place);
+  for (Replica* replica : recovering)
+    if (!dead_) worked |= replica->apply_committed();
   return worked;
 }
 
@@ -187,17 +202,22 @@ void Shard::arm_tick_timer() {
 
 void Shard::relieve_pressure() {
   std::size_t unspilled = 0;
+  bool recovering = false;
   bool starved =
       false;  // requests wait for the journal: logs' memory keeps its flush buffers, or its capacity is in use
   for (const auto& replica : replicas_) {
     unspilled += replica->unspilled_bytes();
     starved |= replica->take_starved();
+    recovering |= replica->recovering();
   }
-  if (unspilled > options_.spill_bytes || starved)
+  // A start goes on with little memory: all of it is new to the process, and dear.
+  if (unspilled > (recovering ? options_.spill_bytes / 2 : options_.spill_bytes) || starved)
     for (auto& replica : replicas_)
       if (replica->unspilled_bytes() > 0) replica->spill();
-  if (starved)
-    for (auto& replica : replicas_) replica->drop_tails();
+  if (starved && storage::log_stats(*context_.files).tail_bytes > 0) {
+    storage::drop_tails(*context_.files);
+    seams_.wake();
+  }
 
   const SteadyTime now = seams_.clock.steady();
   if (now - space_checked_ >= kPressureEvery) {  // a fast producer fills in a second what is to be kept free

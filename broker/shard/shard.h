@@ -118,6 +118,7 @@ class Shard final : public storage::JournalObserver {
   void relieve_pressure();
   void arm_housekeeping();
   void housekeep();
+  bool apply_committed();
   bool checkpoint_quiet();
   void free_memory();
   bool clocks_agree();

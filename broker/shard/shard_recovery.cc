@@ -12,8 +12,6 @@ namespace {
 
 constexpr std::size_t kMaxJournalIdBytes = 64;
 constexpr std::size_t kMaxCheckpointBytes = 2ULL << 30;
-/// Payloads of replayed entries that are kept in memory until they are applied; others are read back.
-constexpr std::size_t kReplayMemoryBytes = 48U << 20;
 
 class ReplayInto final : public storage::JournalVisitor {
  public:
@@ -23,9 +21,7 @@ class ReplayInto final : public storage::JournalVisitor {
     Replica* const replica = shard_.replica(entry.group);
     if (replica == nullptr) return;
     last_index[entry.group] = entry.index;
-    const bool keep = kept_bytes_ + payload.size() <= kReplayMemoryBytes;
-    if (keep && entry.index > replica->applied_index()) kept_bytes_ += payload.size();
-    replica->recovered_entry(entry, payload, keep);
+    replica->recovered_entry(entry, payload);
   }
   void on_vote(const storage::JournalVote& vote) override {
     if (Replica* const replica = shard_.replica(vote.group)) replica->recovered_vote(vote);
@@ -35,7 +31,6 @@ class ReplayInto final : public storage::JournalVisitor {
 
  private:
   Shard& shard_;
-  std::size_t kept_bytes_ = 0;
 };
 
 /// Makes a directory with its parents, durably: a name lives in its parent, so every parent of one that was missing is

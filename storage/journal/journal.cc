@@ -114,8 +114,11 @@ Journal::Usage Journal::usage() const { return impl_->usage(); }
 std::uint64_t Journal::append_room() const { return impl_->append_room(); }
 const JournalOptions& Journal::options() const { return impl_->options_; }
 const JournalStats& Journal::stats() const { return impl_->writer_.stats(); }
-std::uint64_t Journal::memory_bytes() const { return impl_->writer_.memory_bytes(); }
+std::uint64_t Journal::memory_bytes() const { return impl_->writer_.memory_bytes() + impl_->reader_.memory_bytes(); }
 std::uint64_t Journal::id() const { return impl_->files_.journal_id(); }
-void Journal::trim_memory() { impl_->writer_.trim_memory(); }
+void Journal::trim_memory() {
+  impl_->reader_.trim_memory();
+  impl_->writer_.trim_memory();
+}
 
 }  // namespace sluice::storage

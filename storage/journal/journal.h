@@ -169,7 +169,8 @@ class Journal {
   /// entry's flush is full or being written. Errors: not_found (released, or replaced).
   Result<JournalPosition> position(GroupId group, LogIndex index) const;
   /// Reads a payload back (from the flush buffer while that lives, else from the file, CRC checked).
-  /// `done` may be called before this returns. Errors: not_found, io_error, corrupt.
+  /// `done` may be called before this returns. Errors: not_found, io_error, corrupt; busy, when flush buffers are used
+  /// up: try again when tails were spilled.
   void read(const JournalPosition& position, UniqueFunction<void(Result<SharedBytes>)> done);
 
   /// A durable checkpoint of `group` covers everything up to `index`: the journal need not keep it.

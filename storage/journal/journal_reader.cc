@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <utility>
+#include <vector>
 
 namespace sluice::storage {
 namespace {
@@ -22,10 +23,15 @@ bool sensible(const JournalPosition& position, const JournalOptions& options) {
 }  // namespace
 
 struct JournalReader::Reading {
-  JournalPosition position;
+  struct Waiter {
+    JournalPosition position;
+    UniqueFunction<void(Result<SharedBytes>)> done;
+  };
   JournalFilePtr file;
-  AlignedBuffer buffer;
-  UniqueFunction<void(Result<SharedBytes>)> done;
+  std::uint64_t offset = 0;
+  std::size_t flush_bytes = 0;
+  FlushBuffers::Region region;
+  std::vector<Waiter> waiters;
 };
 
 void JournalReader::read(const JournalPosition& position, UniqueFunction<void(Result<SharedBytes>)> done) {
@@ -38,34 +44,73 @@ void JournalReader::read(const JournalPosition& position, UniqueFunction<void(Re
   if (!sensible(position, options_) || position.offset + position.flush_bytes > file->end) {
     return done(fail(Errc::not_found, place(options_, position) + " is no flush of this journal"));
   }
-  auto reading =
-      std::make_shared<Reading>(Reading{position, file, AlignedBuffer(position.flush_bytes), std::move(done)});
-  file->file->read(position.offset, reading->buffer.span(), [this, life = life_, reading](Result<std::size_t> got) {
-    auto alive = life.lock();
-    if (!alive) return reading->done(fail(Errc::shutting_down, "the journal is closed"));
-    if (!got) return reading->done(fail(std::move(got.error())));
-    finish(reading, *got);
-  });
+  const Place key{position.file, position.offset};
+  if (const auto found = under_way_.find(key);
+      found != under_way_.end() && found->second->file == file && found->second->flush_bytes == position.flush_bytes) {
+    found->second->waiters.push_back({position, std::move(done)});
+    return;
+  }
+  auto region = memory_for(position.flush_bytes);
+  if (!region) return done(fail(std::move(region.error())));
+  auto reading = std::make_shared<Reading>();
+  reading->file = file;
+  reading->offset = position.offset;
+  reading->flush_bytes = position.flush_bytes;
+  reading->region = std::move(*region);
+  reading->waiters.push_back({position, std::move(done)});
+  under_way_[key] = reading;
+  file->file->read(position.offset, {reading->region.data, reading->flush_bytes},
+                   [this, life = life_, reading](Result<std::size_t> got) {
+                     const auto alive = life.lock();
+                     if (alive) return finish(*reading, std::move(got));
+                     for (auto& waiter : reading->waiters)
+                       waiter.done(fail(Errc::shutting_down, "the journal is closed"));
+                   });
 }
 
-void JournalReader::finish(const std::shared_ptr<Reading>& reading, std::size_t got) {
-  const JournalPosition& position = reading->position;
+/// One large entry is beyond the bound, since the pool may never have room for it.
+Result<FlushBuffers::Region> JournalReader::memory_for(std::size_t flush_bytes) {
+  if (flush_bytes <= options_.flush_bytes) {
+    auto region = buffers_.acquire(flush_bytes, flush_bytes);
+    if (region) buffers_.use(flush_bytes);
+    return region;
+  }
+  const auto own = std::make_shared<AlignedBuffer>(flush_bytes);
+  return FlushBuffers::Region{own, own->data(), own->size(), own->size()};
+}
+
+void JournalReader::finish(Reading& reading, Result<std::size_t> got) {
+  const Place key{reading.file->number, reading.offset};
+  if (const auto found = under_way_.find(key); found != under_way_.end() && found->second.get() == &reading)
+    under_way_.erase(found);
+  Result<void> good;
+  if (!got)
+    good = fail(std::move(got.error()));
+  else
+    good = check(reading, *got);
+  const FlushBuffers::Region region = std::move(reading.region);
+  if (good) writer_.remember(key.first, key.second, {region.owner, region.data, region.charge});
+  for (Reading::Waiter& waiter : std::exchange(reading.waiters, {})) {
+    if (!good) {
+      waiter.done(fail(good.error()));
+      continue;
+    }
+    const ByteSpan payload(region.data + waiter.position.payload_offset, waiter.position.payload_bytes);
+    waiter.done(SharedBytes(region.owner, payload, region.charge));
+  }
+}
+
+Result<void> JournalReader::check(const Reading& reading, std::size_t got) const {
+  const JournalPosition& position = reading.waiters.front().position;
   // The file may have been recycled while it was read: then these bytes say nothing.
-  if (files_.find(position.file) != reading->file) {
-    return reading->done(fail(Errc::not_found, place(options_, position) + " was released"));
-  }
-  const ByteSpan bytes(reading->buffer.data(), got);
-  const auto header = decode_flush_header(bytes, position.file, reading->file->salt);
-  if (!header || flush_span(header->payload_bytes) != position.flush_bytes || got != position.flush_bytes ||
-      journal_payload_crc(header->salt, bytes.subspan(kFlushHeaderBytes, header->payload_bytes)) !=
-          header->payload_crc) {
-    return reading->done(fail(Errc::corrupt, place(options_, position) + ": a flush that was durable does not hold"));
-  }
-  const std::size_t charge = reading->buffer.size();
-  const ByteSpan payload = bytes.subspan(position.payload_offset, position.payload_bytes);
-  auto owner = std::make_shared<AlignedBuffer>(std::move(reading->buffer));
-  writer_.remember(position.file, position.offset, {owner, bytes.data(), charge});
-  reading->done(SharedBytes(std::move(owner), payload, charge));
+  if (files_.find(position.file) != reading.file)
+    return fail(Errc::not_found, place(options_, position) + " was released");
+  const ByteSpan bytes(reading.region.data, got);
+  const auto header = decode_flush_header(bytes, position.file, reading.file->salt);
+  if (!header || flush_span(header->payload_bytes) != reading.flush_bytes || got != reading.flush_bytes ||
+      journal_payload_crc(header->salt, bytes.subspan(kFlushHeaderBytes, header->payload_bytes)) != header->payload_crc)
+    return fail(Errc::corrupt, place(options_, position) + ": a flush that was durable does not hold");
+  return {};
 }
 
 }  // namespace sluice::storage

@@ -11,6 +11,7 @@ std::shared_ptr<FilePool> make_file_pool(Disk& disk, std::size_t max_open_files,
   return std::make_shared<FilePool>(disk, max_open_files, max_tail_bytes);
 }
 
+void drop_tails(FilePool& pool) { pool.tails().let_all_go(); }
 void let_go(FilePool& pool) { pool.let_go(); }
 
 LogStats log_stats(const FilePool& pool) {
@@ -144,6 +145,7 @@ void FilePool::drop_dead_waiters() {
 
 void FilePool::let_go() {
   staging_.clear();
+  small_staging_.clear();
   indexes_.clear();
   for (auto entry = open_.begin(); entry != open_.end();) {
     const auto here = entry++;
@@ -151,15 +153,19 @@ void FilePool::let_go() {
   }
 }
 
-AlignedBuffer FilePool::take_staging() {
-  if (staging_.empty()) return AlignedBuffer(kStagingBytes);
-  AlignedBuffer buffer = std::move(staging_.back());
-  staging_.pop_back();
+AlignedBuffer FilePool::take_staging(std::size_t bytes) {
+  const bool small = bytes <= kSmallStagingBytes;
+  std::vector<AlignedBuffer>& kept = small ? small_staging_ : staging_;
+  if (kept.empty()) return AlignedBuffer(small ? kSmallStagingBytes : kStagingBytes);
+  AlignedBuffer buffer = std::move(kept.back());
+  kept.pop_back();
   return buffer;
 }
 
 void FilePool::return_staging(AlignedBuffer buffer) {
-  if (staging_.size() < kIdleStaging) staging_.push_back(std::move(buffer));
+  const bool small = buffer.size() == kSmallStagingBytes;
+  std::vector<AlignedBuffer>& kept = small ? small_staging_ : staging_;
+  if (kept.size() < (small ? kIdleSmallStaging : kIdleStaging)) kept.push_back(std::move(buffer));
 }
 
 }  // namespace sluice::storage

@@ -83,16 +83,18 @@ class FilePool : public std::enable_shared_from_this<FilePool> {
   bool is_open(std::string_view path, Access access) const { return by_path_.contains({path, access}); }
   std::size_t max_open_files() const { return max_open_files_; }
 
-  /// A buffer of kStagingBytes (of huge pages) for coalescing batches into one write. Up to kIdleStaging are kept for
-  /// reuse.
+  /// A buffer for coalescing batches into one write of up to `bytes` <= kStagingBytes (of huge pages then, and small
+  /// ones for the many small writes of many logs). Some are kept for reuse: memory that is new to the process is dear.
   static constexpr std::size_t kStagingBytes = std::size_t{2} << 20;
-  AlignedBuffer take_staging();
+  static constexpr std::size_t kSmallStagingBytes = std::size_t{256} << 10;
+  AlignedBuffer take_staging(std::size_t bytes);
   void return_staging(AlignedBuffer buffer);
   /// Frees what is kept for reuse and can be had again, open files included: for an idle shard.
   void let_go();
 
  private:
   static constexpr std::size_t kIdleStaging = 2;
+  static constexpr std::size_t kIdleSmallStaging = 32;
   using Key = std::pair<std::string_view, Access>;
   struct Entry {
     std::string path;
@@ -123,7 +125,7 @@ class FilePool : public std::enable_shared_from_this<FilePool> {
   std::list<Entry> open_;                              ///< most recently used first
   std::map<Key, std::list<Entry>::iterator> by_path_;  ///< of those not forgotten
   std::deque<Waiter> waiters_;
-  std::vector<AlignedBuffer> staging_;
+  std::vector<AlignedBuffer> staging_, small_staging_;
   IndexCache indexes_;
   TailPool tails_;
 };

@@ -43,7 +43,7 @@ class PartitionLog::Impl final : public TailHolder, public std::enable_shared_fr
   void read(Offset offset, std::size_t max_bytes, Offset limit, ReadCallback done);
   void find_time(std::int64_t timestamp_ms, Offset limit, TimeCallback done);
   void find_max_time(Offset limit, TimeCallback done);
-  void spill(Done done);
+  void spill(Done done, bool hurried = false);
   void mark();
   void sync(SyncCallback done);
   void set_segment_limits(std::uint64_t bytes, std::int64_t ms) {
@@ -113,6 +113,7 @@ class PartitionLog::Impl final : public TailHolder, public std::enable_shared_fr
   bool too_late_for(std::int64_t opened_ms, const TailBatch& batch) const;
   void spill_next(const std::shared_ptr<Spill>& op);
   Result<void> make_directory();
+  void take_staging(Spill& op) const;
   void gather(const Spill& op, MutableByteSpan into) const;
   void spill_write(const std::shared_ptr<Spill>& op, FilePool::Lease file);
   void spill_direct(const std::shared_ptr<Spill>& op);

@@ -23,7 +23,6 @@ namespace sluice::storage {
 namespace {
 
 constexpr std::size_t kRunBytes = FilePool::kStagingBytes - kDiskBlock;
-constexpr std::size_t kSmallRun = 64U << 10;  // gathered in memory of its own size, not in a staging buffer
 
 }  // namespace
 
@@ -31,6 +30,7 @@ struct PartitionLog::Impl::Spill {
   Spill(std::shared_ptr<Impl> log, Done callback) : busy(std::move(log)), done(std::move(callback)) {}
   Busy busy;
   Done done;
+  bool hurried = false;
   // The run being written.
   std::size_t count = 0;
   std::size_t bytes = 0;
@@ -38,19 +38,19 @@ struct PartitionLog::Impl::Spill {
   Offset base;  ///< of the segment it goes to
   std::uint64_t position = 0;
   SharedBytes single;
-  std::vector<std::byte> small;
   AlignedBuffer staging;
   // Of a run past the page cache.
   std::size_t edges_left = 0;
   Result<void> edges;
 };
 
-void PartitionLog::Impl::spill(Done done) {
+void PartitionLog::Impl::spill(Done done, bool hurried) {
   if (removing_) return done(fail(gone()));
   if (spilling_) return waiting_spills_.push_back(std::move(done));
   if (!tail_.has_unspilled()) return done({});
   spilling_ = true;
   const auto op = std::make_shared<Spill>(shared_from_this(), std::move(done));
+  op->hurried = hurried;
   prepare([self = shared_from_this(), op](Result<void> result) {
     if (!result) return self->spill_end(op, std::move(result));
     self->spill_ready(op);
@@ -59,7 +59,7 @@ void PartitionLog::Impl::spill(Done done) {
 
 /// The first spill after a start continues the active segment's index; a failure of that costs only the index.
 void PartitionLog::Impl::spill_ready(const std::shared_ptr<Spill>& op) {
-  if (segments_.empty() || writer_ || writer_given_up_) return spill_next(op);
+  if (segments_.empty() || writer_ || writer_given_up_ || op->hurried) return spill_next(op);
   const SegmentView active = view(segments_.size() - 1);
   with_index(active, [self = shared_from_this(), op, size = active.size_bytes](std::shared_ptr<SegmentIndex> index) {
     if (index->cursor().covered_to == size) {
@@ -120,14 +120,8 @@ void PartitionLog::Impl::spill_write(const std::shared_ptr<Spill>& op, FilePool:
     op->single = tail_[first].bytes;
     bytes = op->single;
   } else {
-    MutableByteSpan into;
-    if (op->bytes <= kSmallRun) {
-      op->small.resize(op->bytes);
-      into = op->small;
-    } else {
-      if (op->staging.size() == 0) op->staging = files_->take_staging();
-      into = op->staging.span().first(op->bytes);
-    }
+    take_staging(*op);
+    const MutableByteSpan into = op->staging.span().first(op->bytes);
     gather(*op, into);
     bytes = into;
   }
@@ -141,6 +135,14 @@ void PartitionLog::Impl::spill_write(const std::shared_ptr<Spill>& op, FilePool:
                });
 }
 
+/// Room for the run, and for what comes before it in its first block.
+void PartitionLog::Impl::take_staging(Spill& op) const {
+  const std::size_t bytes = op.bytes + kDiskBlock;
+  if (op.staging.size() >= bytes) return;
+  if (op.staging.size() > 0) files_->return_staging(std::move(op.staging));
+  op.staging = files_->take_staging(bytes);
+}
+
 /// Copies the run's batches together.
 void PartitionLog::Impl::gather(const Spill& op, MutableByteSpan into) const {
   std::byte* at = into.data();
@@ -152,7 +154,7 @@ void PartitionLog::Impl::gather(const Spill& op, MutableByteSpan into) const {
 }
 
 void PartitionLog::Impl::spill_direct(const std::shared_ptr<Spill>& op) {
-  if (op->staging.size() == 0) op->staging = files_->take_staging();
+  take_staging(*op);
   gather(*op, op->staging.span().subspan(op->position % kDiskBlock, op->bytes));
   const std::uint64_t end = op->position + op->bytes;
   const std::size_t head = (kDiskBlock - op->position % kDiskBlock) % kDiskBlock, tail = end % kDiskBlock;

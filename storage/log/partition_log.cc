@@ -186,6 +186,7 @@ void PartitionLog::find_max_time(Offset limit, UniqueFunction<void(Result<std::o
   impl_->find_max_time(limit, std::move(done));
 }
 void PartitionLog::spill(UniqueFunction<void(Result<void>)> done) { impl_->spill(std::move(done)); }
+void PartitionLog::spill_hurriedly(UniqueFunction<void(Result<void>)> done) { impl_->spill(std::move(done), true); }
 bool PartitionLog::spilling() const { return impl_->spilling(); }
 void PartitionLog::mark() { impl_->mark(); }
 void PartitionLog::set_segment_limits(std::uint64_t bytes, std::int64_t ms) { impl_->set_segment_limits(bytes, ms); }

@@ -34,6 +34,8 @@ namespace sluice::storage {
 class FilePool;
 std::shared_ptr<FilePool> make_file_pool(Disk& disk, std::size_t max_open_files,
                                          std::size_t max_tail_bytes = std::size_t{32} << 20);
+/// Drops all spilled batches from memory: others need it.
+void drop_tails(FilePool& pool);
 /// Frees memory that is kept for reuse, and closes files that nothing is using: for an idle shard.
 void let_go(FilePool& pool);
 
@@ -122,6 +124,9 @@ class PartitionLog {
   /// under way ends with that one. Errors: no_space (nothing is lost: call again later), io_error (fatal to the
   /// process).
   void spill(UniqueFunction<void(Result<void>)> done);
+  /// The same for a start that is in a hurry: the active segment's index, which may take a read of some of it, is left to
+  /// a later spill.
+  void spill_hurriedly(UniqueFunction<void(Result<void>)> done);
   bool spilling() const;
   /// Marks the log as it stands now, memory included, for a checkpoint: the next sync() makes just this state durable
   /// and returns it, whatever is appended or cut meanwhile; what is garbage now may be removed once that checkpoint is

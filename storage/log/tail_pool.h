@@ -29,6 +29,7 @@ class TailPool {
 
   /// `holder` keeps `bytes` now. May make others let go, or itself.
   void note(TailHolder& holder, std::size_t bytes);
+  void let_all_go();
   std::size_t total_bytes() const { return total_bytes_; }
 
  private:
@@ -38,6 +39,8 @@ class TailPool {
   };
 
   const std::size_t bound_bytes_;
+  void let_oldest_go();
+
   std::size_t total_bytes_ = 0;
   std::list<Kept> kept_;  ///< noted longest ago first
   std::unordered_map<TailHolder*, std::list<Kept>::iterator> place_;

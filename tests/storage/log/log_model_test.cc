@@ -76,7 +76,8 @@ class History {
   }
   void start_spill() {
     if (m_.log->spilling()) return;
-    m_.log->spill([](Result<void> result) { EXPECT_TRUE(result) << result.error().message; });
+    const auto done = [](const Result<void>& result) { EXPECT_TRUE(result) << result.error().message; };
+    m_.random.one_in(3) ? m_.log->spill_hurriedly(done) : m_.log->spill(done);
   }
   void start_sync() {
     if (syncing_) return;
