@@ -1,84 +1,63 @@
-#!/usr/bin/env python3
-"""What a loaded broker costs once it is idle: resident memory, CPU, open files; and what its partitions cost on the way.
-
-    scripts/bench_idle.py [--partitions N] [--topics N] [--mib N] [--after S] [--json FILE] [--shards N]
-
-Makes the partitions, gives each the same share of the load, waits, and measures.
-"""
-import argparse
-import json
-import struct
+"""What a broker costs once it is idle: 60 s after a load over all of its partitions."""
 import time
 
-import bench_broker as bench
+import bench_load as load
+import bench_servers as servers
+import wire
+from bench_figures import Figure, Table
 
-wire = bench.wire
-WATCHED_S = 20
+LOAD_MIB = 512
+AFTER_S, WATCHED_S = 60, 20
+TOPIC_PARTITIONS = 1000
 PARTITIONS_A_FRAME = 250
+BOUNDS_MIB = {1000: 64, 10000: 96}
 
 
-def metadata_seconds(connection):
+def fill(connection, partitions):
+    """Makes the partitions and gives each the same share; the seconds that making them took."""
+    topics = [f"t{nth}" for nth in range(partitions // TOPIC_PARTITIONS)]
     begin = time.monotonic()
-    connection.send(wire.request(wire.METADATA, 1, struct.pack(">i", -1)))
-    reply = connection.reply()[1]
-    return time.monotonic() - begin, len(reply)
+    for topic in topics:
+        load.create_topic(connection, topic, TOPIC_PARTITIONS)
+    created_s = time.monotonic() - begin
+    records = load.batch(1024)
+    frames = [load.produce_frame(topic, range(first, first + PARTITIONS_A_FRAME), records)
+              for topic in topics for first in range(0, TOPIC_PARTITIONS, PARTITIONS_A_FRAME)]
+    sender = load.Load(connection, frames)
+    for _ in range((LOAD_MIB << 20) // (len(records) * partitions) * len(frames)):
+        sender.step()
+    sender.finish()
+    return created_s
 
 
-def measure(partitions, topics, mib, after_s, flags=(), binary=None):
-    with bench.Broker(binary, flags) as broker:
-        broker.start()
-        empty = broker.resident_bytes()
-        connection = broker.connect()
-        each = partitions // topics
-        begin = time.monotonic()
-        for nth in range(topics):
-            bench.create_topic(connection, f"t{nth}", each)
-        create_s = time.monotonic() - begin
-        made = broker.resident_bytes()
-        metadata_s, metadata_bytes = min(metadata_seconds(connection) for _ in range(3))
-        records = bench.batch(1024)
-        frames = [bench.produce_frame(f"t{nth}", range(first, min(first + PARTITIONS_A_FRAME, each)), records)
-                  for nth in range(topics) for first in range(0, each, PARTITIONS_A_FRAME)]
-        load = bench.Load(connection, frames)
-        rounds = max(1, (mib << 20) // (len(records) * partitions))
-        begin = time.monotonic()
-        for _ in range(rounds * len(frames)):
-            load.step()
-        load.finish()
-        load_s = time.monotonic() - begin
-        loaded = broker.resident_bytes()
+def measure(partitions):
+    with servers.Scratch() as directory:
+        broker = load.broker(directory).start()
+        connection = wire.Connection(broker, load.LIMIT_S)
+        created_s = fill(connection, partitions)
         connection.close()
-        time.sleep(after_s)
-        cpu = broker.cpu_seconds()
+        loaded = load.resident_mib(broker)
+        time.sleep(AFTER_S)
+        before = broker.cpu_seconds()
         time.sleep(WATCHED_S)
-        mib_of = lambda size: round(size / 2**20, 1)
-        return {
-            "partitions": partitions, "loaded_mib": mib_of(rounds * len(records) * partitions),
-            "create_s": round(create_s, 3), "metadata_ms": round(metadata_s * 1e3, 1),
-            "metadata_kib": round(metadata_bytes / 1024, 1), "load_s": round(load_s, 2),
-            "empty_rss_mib": mib_of(empty), "made_rss_mib": mib_of(made), "loaded_rss_mib": mib_of(loaded),
-            "idle_rss_mib": mib_of(broker.resident_bytes()), "idle_anonymous_mib": mib_of(broker.resident_bytes("RssAnon")),
-            "idle_cpu_percent": round((broker.cpu_seconds() - cpu) / WATCHED_S * 100, 2), "idle_open_files": broker.open_files(),
-        }
+        figures = {"created_s": created_s, "loaded": loaded, "resident": load.resident_mib(broker),
+                   "cpu": (broker.cpu_seconds() - before) / WATCHED_S * 100, "files": load.open_files(broker)}
+        broker.kill()
+        return figures
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--partitions", type=int, default=1000)
-    parser.add_argument("--topics", type=int, default=1)
-    parser.add_argument("--mib", type=int, default=512, help="MiB of batches over all partitions")
-    parser.add_argument("--after", type=float, default=60, help="seconds from the end of the load to the measurement")
-    parser.add_argument("--shards", type=int, default=0)
-    parser.add_argument("--binary")
-    parser.add_argument("--json", help="write the figures there")
-    options = parser.parse_args()
-    flags = ["--shards", str(options.shards)] if options.shards else []
-    figures = measure(options.partitions, options.topics, options.mib, options.after, flags, options.binary)
-    print(json.dumps(figures))
-    if options.json:
-        with open(options.json, "w") as out:
-            json.dump(figures, out, indent=1)
-
-
-if __name__ == "__main__":
-    main()
+def run(options):
+    figures, notes = [], []
+    for partitions, bound in BOUNDS_MIB.items():
+        resident = Figure("idle", f"{partitions} partitions: resident", "MiB", "", bound, digits=0)
+        cpu = Figure("idle", f"{partitions} partitions: CPU", "% of a core", "", 1)
+        for _ in range(min(options.rounds, 2)):  # a minute and a half each
+            seen = measure(partitions)
+            resident.add(None, seen["resident"])
+            cpu.add(None, seen["cpu"])
+        figures += [resident, cpu]
+        notes.append(f"{partitions} partitions: made in {seen['created_s'] * 1000:.0f} ms; {seen['loaded']:.0f} MiB right after "
+                     f"the load; {seen['files']} open file descriptors of the process when idle")
+    return Table("idle", f"idle, {AFTER_S} s after load", [
+        f"{LOAD_MIB} MiB of 1 KiB batches spread evenly over all partitions, default settings; CPU over {WATCHED_S} s.",
+    ], figures, notes)

@@ -1,113 +1,95 @@
-#!/usr/bin/env python3
-"""How long a killed broker takes to serve again, with its journal as full as checkpoints let it get and cold caches.
+"""How long a killed broker takes to serve again, with its journal as full as checkpoints let it get, and cold caches.
 
-    scripts/bench_start.py [--partitions N] [--batch BYTES] [--shards N] [--warm] [--json FILE]
-
-Loads small batches until the journal has been at its fullest once, and again until it is nearly as full; kills the
-broker with -9, drops the machine's caches (needs root; --warm leaves them), starts it, and takes the time from the start
-of the process until every partition has acknowledged a record and served it.
+Small batches are loaded until the journal has been at its fullest once, and again until it is nearly as full; then it is
+killed with -9 and the machine's caches are dropped (which needs root). Taken is the time from the start of the process
+until every partition has acknowledged a record and served it.
 """
-import argparse
-import json
 import os
 import pathlib
-import sys
 import time
 
-import bench_broker as bench
+import bench_load as load
+import bench_servers as servers
+import wire
+from bench_figures import Figure, Table
 
-wire = bench.wire
-NEARLY = 0.95
+PARTITIONS = 1000
+BATCH_BYTES = 200
+PARTITIONS_A_FETCH = 250
 
 
-def fill(broker, load, limit_bytes):
-    """Returns what the journal used in the end, and its peak before."""
+def fill(broker, sender):
+    """Returns what the journal uses in the end, and did at its peak."""
     peak = used = 0
     peaked = False
-    batches = 0
-    while batches < limit_bytes:
+    while not peaked or used < 0.95 * peak:
         for _ in range(4):
-            bench.base_offsets(load.step())
-            batches += len(load.frames[0])
-        used = broker.metric("sluice_journal_used_bytes")
-        if used < peak * 0.8:
-            peaked = True
+            load.base_offsets(sender.step())
+        used = load.metric(broker, "sluice_journal_used_bytes")
+        peaked = peaked or used < peak * 0.8
         peak = max(peak, used)
-        if peaked and used >= peak * NEARLY:
-            break
     return used, peak
 
 
 def drop_caches():
+    """Whether the machine let us."""
     os.sync()
     try:
         pathlib.Path("/proc/sys/vm/drop_caches").write_text("3")
-    except PermissionError:
-        sys.exit("bench: dropping the caches needs root; --warm leaves them as they are")
+    except OSError:
+        return False
+    return True
 
 
 def read_all(connection, topic, offsets):
-    """Reads a record of every partition at its offset."""
+    """Reads the record of every partition at its offset."""
     left = dict(offsets)
     while left:
-        wanted = list(left.items())[:250]
+        wanted = list(left.items())[:PARTITIONS_A_FETCH]
         connection.send(wire.fetch(0, -1, [(topic, index, offset) for index, offset in wanted], wait_ms=500,
                                    max_bytes=64 << 20))
         for (_, index), part in wire.fetched(connection.reply()[1], 11).partitions.items():
             if part.error:
-                sys.exit(f"bench: partition {index} can't be read: error {part.error}")
+                raise SystemExit(f"bench: partition {index} can't be read: error {part.error}")
             if part.records:
                 left.pop(index, None)
 
 
-def measure(partitions, batch_bytes, warm, flags=(), binary=None):
-    with bench.Broker(binary, flags) as broker:
-        broker.start()
-        connection = broker.connect()
-        bench.create_topic(connection, "start", partitions)
-        records = bench.batch(batch_bytes)
-        frame = bench.produce_frame("start", range(partitions), records)
-        capacity = broker.metric("sluice_journal_capacity_bytes")
-        begin = time.monotonic()
-        used, peak = fill(broker, bench.Load(connection, [frame], 8), 4 * capacity)
-        fill_s = time.monotonic() - begin
+def measure():
+    with servers.Scratch() as directory:
+        broker = load.broker(directory).start()
+        connection = wire.Connection(broker, load.LIMIT_S)
+        load.create_topic(connection, "start", PARTITIONS)
+        frame = load.produce_frame("start", range(PARTITIONS), load.batch(BATCH_BYTES))
+        used, peak = fill(broker, load.Load(connection, [frame], 8))
         broker.kill()
-        if not warm:
-            drop_caches()
+        cold = drop_caches()
+        broker.port = 0
         begin = time.monotonic()
-        ready_s = broker.start()
-        connection = broker.connect()
+        broker.start()
+        ready_s = time.monotonic() - begin
+        connection = wire.Connection(broker, load.LIMIT_S)
         connection.send(frame)
-        offsets = bench.base_offsets(connection.reply()[1])
-        acknowledged_s = time.monotonic() - begin
+        offsets = load.base_offsets(connection.reply()[1])
         read_all(connection, "start", offsets)
         served_s = time.monotonic() - begin
-        cpu_s = broker.cpu_seconds()
-        return {
-            "partitions": partitions, "batch_bytes": len(records), "batches_each": min(offsets.values()),
-            "journal_mib": round(used / 2**20), "journal_peak_mib": round(peak / 2**20), "fill_s": round(fill_s, 1),
-            "ready_s": round(ready_s, 3), "acknowledged_s": round(acknowledged_s, 3), "served_s": round(served_s, 3),
-            "cpu_s": round(cpu_s, 2),
-            "peak_rss_mib": round(broker.resident_bytes("VmHWM") / 2**20),
-        }
+        figures = {"served_s": served_s, "ready_s": ready_s, "cpu_s": broker.cpu_seconds(), "cold": cold,
+                   "resident": load.resident_mib(broker, "VmHWM"), "used": used / 2**20, "peak": peak / 2**20}
+        broker.kill()
+        return figures
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--partitions", type=int, default=1000)
-    parser.add_argument("--batch", type=int, default=200)
-    parser.add_argument("--shards", type=int, default=0)
-    parser.add_argument("--warm", action="store_true")
-    parser.add_argument("--binary")
-    parser.add_argument("--json", help="write the figures there")
-    options = parser.parse_args()
-    flags = ["--shards", str(options.shards)] if options.shards else []
-    figures = measure(options.partitions, options.batch, options.warm, flags, options.binary)
-    print(json.dumps(figures))
-    if options.json:
-        with open(options.json, "w") as out:
-            json.dump(figures, out, indent=1)
-
-
-if __name__ == "__main__":
-    main()
+def run(options):
+    served = Figure("start", "all partitions served", "s", "", 2)
+    cpu = Figure("start", "CPU until then", "s", "", None)
+    resident = Figure("start", "most resident memory", "MiB", "", None, digits=0)
+    for _ in range(options.rounds):
+        seen = measure()
+        served.add(None, seen["served_s"])
+        cpu.add(None, seen["cpu_s"])
+        resident.add(None, seen["resident"])
+    return Table("start", "start after kill -9 with a full journal", [
+        f"{PARTITIONS} partitions, batches of {BATCH_BYTES} B, default settings, "
+        + ("cold caches." if seen["cold"] else "WARM caches: dropping them needs root."),
+    ], [served, cpu, resident],
+        [f"the journal held {seen['used']:.0f} MiB when the broker was killed, and {seen['peak']:.0f} MiB at its fullest"])

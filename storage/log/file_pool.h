@@ -93,7 +93,7 @@ class FilePool : public std::enable_shared_from_this<FilePool> {
   void let_go();
 
  private:
-  static constexpr std::size_t kIdleStaging = 2;
+  static constexpr std::size_t kIdleStaging = 8;
   static constexpr std::size_t kIdleSmallStaging = 32;
   using Key = std::pair<std::string_view, Access>;
   struct Entry {

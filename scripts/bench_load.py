@@ -1,100 +1,47 @@
-"""What the parts of `./dev bench` that need many partitions share: a broker of their own, its topics, its load.
+"""Brokers as they are by default, with many partitions, and loads for them.
 
 Loads are Produce requests (v3, acks=all) built beforehand that carry one batch for each of many partitions, so that the
-load generator costs little beside the broker. Ends only processes that it started.
+load generator costs little beside the broker.
 """
 import os
 import pathlib
 import re
-import select
-import shutil
 import struct
-import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests" / "process"))
-import wire  # noqa: E402
+import bench_servers as servers
+import wire
 
 CREATE_TOPICS = 19
 LIMIT_S = 120
-TICK = os.sysconf("SC_CLK_TCK")
+DEFAULTS = {"journal.capacity_bytes": "1GiB", "journal.file_bytes": "64MiB", "disk.reserve_bytes": "16MiB"}
 
 
-def scratch_directory():
-    """On a disk, not on a tmpfs: $TMPDIR, or the build directory."""
-    parent = pathlib.Path(os.environ.get("TMPDIR") or ROOT / "build")
-    return pathlib.Path(tempfile.mkdtemp(prefix="bench-", dir=parent))
+def broker(directory):
+    """Not started; one shard a core, and the settings that nobody sets."""
+    return servers.process.Broker(directory, "--log-level", "warn", "--metrics-listen", "127.0.0.1:0", shards=0,
+                                  settings=DEFAULTS)
 
 
-class Broker:
-    """A data directory and the process that serves it; `with` removes both."""
+def metric(broker, name):
+    """The sum of a metric over its labels."""
+    with urllib.request.urlopen(f"http://{broker.metrics_address}/metrics", timeout=LIMIT_S) as page:
+        text = page.read().decode()
+    values = re.findall(rf"^{name}(?:\{{[^}}]*\}})? (\S+)$", text, re.MULTILINE)
+    if not values:
+        sys.exit(f"bench: the broker serves no metric {name}")
+    return sum(map(float, values))
 
-    def __init__(self, binary=None, flags=()):
-        self.binary = str(binary or ROOT / "build" / "release" / "sluiced")
-        self.directory = scratch_directory()
-        self.flags = list(flags)
-        self.process = None
 
-    def __enter__(self):
-        return self
+def resident_mib(broker, field="VmRSS"):
+    status = pathlib.Path(f"/proc/{broker.process.pid}/status").read_text()
+    return int(re.search(rf"{field}:\s+(\d+) kB", status)[1]) / 1024
 
-    def __exit__(self, *_):
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-        shutil.rmtree(self.directory, ignore_errors=True)
 
-    def start(self, limit_s=LIMIT_S):
-        """Returns the seconds from the start of the process to its ready line."""
-        begin = time.monotonic()
-        with open(self.directory / "stderr", "ab") as log:
-            self.process = subprocess.Popen(
-                [self.binary, "--data-dir", str(self.directory / "data"), "--kafka-listen", "127.0.0.1:0",
-                 "--metrics-listen", "127.0.0.1:0", "--log-level", "warn", *self.flags],
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log)
-        if not select.select([self.process.stdout], [], [], limit_s)[0]:
-            sys.exit(f"bench: no ready line within {limit_s} s")
-        line = self.process.stdout.readline().decode()
-        took = time.monotonic() - begin
-        found = re.search(r"kafka=\S+?:(\d+) .*metrics=(\S+)", line)
-        if not found:
-            sys.exit(f"bench: the broker did not start: {line!r}\n{(self.directory / 'stderr').read_text()[-2000:]}")
-        self.port, self.metrics_address = int(found[1]), found[2]
-        return took
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
-        self.process = None
-
-    def connect(self):
-        connection = wire.Connection(self, LIMIT_S)
-        return connection
-
-    def metric(self, name):
-        """The sum of a metric over its labels."""
-        with urllib.request.urlopen(f"http://{self.metrics_address}/metrics", timeout=LIMIT_S) as page:
-            text = page.read().decode()
-        values = re.findall(rf"^{name}(?:\{{[^}}]*\}})? (\S+)$", text, re.MULTILINE)
-        if not values:
-            sys.exit(f"bench: the broker serves no metric {name}")
-        return sum(map(float, values))
-
-    def cpu_seconds(self):
-        stat = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(stat[11]) + int(stat[12])) / TICK
-
-    def resident_bytes(self, field="VmRSS"):
-        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(re.search(rf"{field}:\s+(\d+) kB", status)[1]) * 1024
-
-    def open_files(self):
-        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+def open_files(broker):
+    return len(os.listdir(f"/proc/{broker.process.pid}/fd"))
 
 
 def create_topic(connection, name, partitions):
