@@ -124,8 +124,8 @@ class PartitionLog {
   /// under way ends with that one. Errors: no_space (nothing is lost: call again later), io_error (fatal to the
   /// process).
   void spill(UniqueFunction<void(Result<void>)> done);
-  /// The same for a start that is in a hurry: the active segment's index, which may take a read of some of it, is left to
-  /// a later spill.
+  /// The same for a start in a hurry: the active segment's index, which may take a read of some of the segment, is left
+  /// to a later spill.
   void spill_hurriedly(UniqueFunction<void(Result<void>)> done);
   bool spilling() const;
   /// Marks the log as it stands now, memory included, for a checkpoint: the next sync() makes just this state durable
