@@ -4,7 +4,6 @@
 
 #include "broker/listener/handlers.h"
 #include "broker/listener/leader_hints.h"
-#include "protocol/base/record_batch.h"
 #include "protocol/kafka/fetch.h"
 
 namespace sluice::broker {
@@ -12,8 +11,6 @@ namespace sluice::broker {
 namespace {
 
 using kafka::ErrorCode;
-
-constexpr std::int16_t kFirstZstdVersion = 10;
 
 std::optional<LeaderEpoch> epoch_of(LeaderEpoch epoch) {
   if (epoch.value < 0) return std::nullopt;
@@ -42,23 +39,6 @@ FetchRequest to_internal(const kafka::FetchRequest& request, const FetchPlan& pl
   return work;
 }
 
-/// Clients below v10 do not know zstd: cuts the batches before the first one that is compressed so. False when there is
-/// such a batch and nothing before it.
-bool cut_before_zstd(std::vector<SharedBytes>& pieces) {
-  for (std::size_t i = 0; i < pieces.size(); ++i) {
-    for (std::size_t at = 0; at < pieces[i].size();) {
-      const Result<BatchHeader> header = parse_batch_header(pieces[i].span().subspan(at));
-      if (!header || header->codec() == Codec::zstd) {
-        pieces[i] = pieces[i].slice(0, at);
-        pieces.resize(i + 1);
-        return i > 0 || at > 0;
-      }
-      at += std::min<std::size_t>(header->size_bytes, pieces[i].size() - at);
-    }
-  }
-  return true;
-}
-
 void fill_in(kafka::FetchPartitionResponse& entry, FetchPartResult result, const KafkaCall& call) {
   entry.high_watermark = result.high_watermark;
   entry.last_stable_offset = result.last_stable_offset;
@@ -66,9 +46,9 @@ void fill_in(kafka::FetchPartitionResponse& entry, FetchPartResult result, const
   if (result.diverging) entry.diverging_epoch = {result.diverging->epoch, result.diverging->end_offset};
   if (result.error) {
     entry.error_code = call.code(*result.error);
-  } else if (call.version() < kFirstZstdVersion && !cut_before_zstd(result.batches)) {
-    entry.error_code = ErrorCode::unsupported_compression_type;
   } else {
+    // Whatever the version: clients that fetch by an old one may well know zstd (kafka-python 2, rskafka), and Kafka
+    // itself gives it to them.
     entry.records->pieces = std::move(result.batches);
   }
 }

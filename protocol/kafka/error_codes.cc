@@ -106,19 +106,25 @@ bool carries_topic_id(ApiKey api, std::int16_t version) {
          (api == ApiKey::delete_topics && version >= 6);
 }
 
+/// 56 makes readers and writers refresh their metadata and look for another replica; clients of the versions before it
+/// was known (KIP-112) do so on 6.
+ErrorCode storage_error(ApiKey api, std::int16_t version) {
+  const bool older = (api == ApiKey::fetch && version <= 5) || (api == ApiKey::produce && version <= 3);
+  return older ? ErrorCode::not_leader_or_follower : ErrorCode::kafka_storage_error;
+}
+
 bool is_config_api(ApiKey api) {
   return api == ApiKey::describe_configs || api == ApiKey::alter_configs || api == ApiKey::incremental_alter_configs;
 }
 
 /// The Java consumer throws IllegalStateException for a fetch error that it does not expect, so a fetch gets only codes
-/// of its list (1, 3, 6, 56, 74, 75, 78, 100, -1), and 76, which is meant to be final.
+/// of its list (1, 3, 6, 56, 74, 75, 78, 100, -1).
 ErrorCode fetch_error(Errc code, std::int16_t version) {
   switch (code) {
     // Damage here: 56 makes clients refresh their metadata and find another replica; 2 would stop a Java consumer.
     case Errc::malformed:
     case Errc::corrupt:
-    case Errc::io_error: return ErrorCode::kafka_storage_error;
-    case Errc::unsupported: return ErrorCode::unsupported_compression_type;  // zstd below v10
+    case Errc::io_error: return storage_error(ApiKey::fetch, version);
     case Errc::offset_out_of_range: return ErrorCode::offset_out_of_range;
     case Errc::unknown_topic: return ErrorCode::unknown_topic_or_partition;
     case Errc::unknown_topic_id:
@@ -200,7 +206,7 @@ ErrorCode to_kafka(Errc code, ApiKey api, std::int16_t version) {
 
     case Errc::busy: return under_pressure(api, version);
     // Clients retry a write on 56 until their own time-out; the broker logs and counts it.
-    case Errc::no_space: return ErrorCode::kafka_storage_error;
+    case Errc::no_space: return storage_error(api, version);
     // A number of things: final for who wants more of them, a wait for producers and producer ids (P3: none is
     // evicted).
     case Errc::limit_reached:
@@ -209,8 +215,7 @@ ErrorCode to_kafka(Errc code, ApiKey api, std::int16_t version) {
     case Errc::timed_out: return no_answer(api);
     case Errc::shutting_down: return elsewhere(f);
 
-    // 56 makes readers and writers refresh metadata and look for another replica.
-    case Errc::io_error: return ErrorCode::kafka_storage_error;
+    case Errc::io_error: return storage_error(api, version);
     case Errc::config: return ErrorCode::invalid_config;
     case Errc::no_responders:  // requests between clients are not Kafka's
     case Errc::responders_busy:

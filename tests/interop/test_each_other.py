@@ -1,9 +1,10 @@
-"""Clients among each other: what one writes the others read, at the limits, and through the broker's sudden deaths."""
+"""Clients among each other: what one writes the others read and find by its time, at the limits, and through the broker's
+sudden deaths."""
 import json
 import random
 import time
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from kafka import KafkaConsumer, KafkaProducer
 from kafka import TopicPartition as PythonTopicPartition
 from kafka.errors import MessageSizeTooLargeError
@@ -11,11 +12,8 @@ from kafka.errors import MessageSizeTooLargeError
 import clients
 from broker import BrokerTest, wait_until
 from streams import ConfluentReader, KcatReader, PythonReader, Writer
-from test_python_kafka import has
 
 CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
-PYTHON_MODULES = {"snappy": "snappy", "lz4": "lz4.frame", "zstd": "zstandard"}
-PYTHON_CODECS = [codec for codec in CODECS if codec not in PYTHON_MODULES or has(PYTHON_MODULES[codec])]
 
 
 def records(start):
@@ -69,27 +67,72 @@ class EachOther(BrokerTest):
         out = clients.kcat(self.node, "-C", "-t", topic, "-p", "0", "-o", "beginning", "-e", "-q", "-f", "%K %S %T %o\n")
         return [tuple(int(number) for number in line.split()) for line in out.splitlines()]
 
-    def check(self, write, codecs):
+    def write_kcat(self, topic, codec, values):
+        clients.kcat(self.node, "-P", "-t", topic, "-p", "0", "-z", codec, given=b"".join(value + b"\n" for value in values))
+
+    def times(self, topic, asked):
+        """{time: offset} of the first record that is not older, which the broker finds inside compressed batches."""
+        reader = clients.consumer(self.node)
+        self.addCleanup(reader.close)
+        parts = [TopicPartition(topic, 0, time_ms) for time_ms in asked]
+        return dict(zip(asked, [reader.offsets_for_times([part], timeout=clients.LIMIT_S)[0].offset for part in parts]))
+
+    def check(self, write):
         given = records(int(time.time() * 1000) - 60_000)
         sizes = [(-1 if key is None else len(key), -1 if value is None else len(value), timestamp, n)
                  for n, (key, value, _, timestamp) in enumerate(given)]
-        for codec in codecs:
+        first = {record[3]: n for n, record in reversed(list(enumerate(given)))}
+        asked = {time_ms: min(n for n, record in enumerate(given) if record[3] >= time_ms) for time_ms in sorted(first)[-4:] + [given[0][3] - 1]}
+        for codec in CODECS:
             topic = f"from-{codec}"
             clients.create_topic(self.node, topic)
             write(topic, codec, given)
             with self.subTest(codec=codec, reader="confluent"):
                 self.assertEqual(self.read_confluent(topic), given)
-            if codec in PYTHON_CODECS:
-                with self.subTest(codec=codec, reader="python"):
-                    self.assertEqual(self.read_python(topic), given)
+            with self.subTest(codec=codec, reader="python"):
+                self.assertEqual(self.read_python(topic), given)
             with self.subTest(codec=codec, reader="kcat"):
                 self.assertEqual(self.read_kcat(topic), sizes)
+            with self.subTest(codec=codec, times=asked):
+                self.assertEqual(self.times(topic, asked), asked)
 
     def test_from_confluent(self):
-        self.check(self.write_confluent, CODECS)
+        self.check(self.write_confluent)
 
     def test_from_python(self):
-        self.check(self.write_python, PYTHON_CODECS)
+        self.check(self.write_python)
+
+    def test_from_kcat(self):
+        """It writes lines, and no times of its own."""
+        values = [b"a rather repetitive line %d" % (n % 7) for n in range(500)]
+        for codec in CODECS:
+            topic = f"from-{codec}"
+            clients.create_topic(self.node, topic)
+            self.write_kcat(topic, codec, values)
+            with self.subTest(codec=codec):
+                self.assertEqual([value for _, value, _, _ in self.read_confluent(topic)], values)
+                self.assertEqual([value for _, value, _, _ in self.read_python(topic)], values)
+
+    def test_the_time_of_appending(self):
+        """What a topic with the broker's times makes of each client's, and what each is told of it."""
+        old = int(time.time() * 1000) - 86_400_000
+        for codec in CODECS:
+            topic = f"stamped-{codec}"
+            clients.create_topic(self.node, topic, **{"message.timestamp.type": "LogAppendTime"})
+            before = int(time.time() * 1000)
+            given = [(b"k", b"a value %d" % (n % 3), [], old + n) for n in range(50)]
+            self.write_confluent(topic, codec, given)
+            self.write_python(topic, codec, given)
+            self.write_kcat(topic, codec, [b"line"] * 50)
+            after = int(time.time() * 1000)
+            with self.subTest(codec=codec):
+                told = [record[3] for record in self.read_confluent(topic)]
+                self.assertEqual(len(told), 150)
+                self.assertEqual(told, sorted(told))
+                self.assertTrue(before <= told[0] and told[-1] <= after, (before, told[0], told[-1], after))
+                self.assertEqual([record[3] for record in self.read_python(topic)], told)
+                self.assertEqual([record[2] for record in self.read_kcat(topic)], told)
+                self.assertEqual(self.times(topic, [told[-1]]), {told[-1]: told.index(told[-1])})
 
 
 class Limits(BrokerTest):

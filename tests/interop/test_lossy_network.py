@@ -1,10 +1,10 @@
-"""Replies that get lost and connections that break, between librdkafka and the broker: nothing is lost, doubled or moved."""
+"""Replies that get lost and connections that break, between clients and the broker: nothing is lost, doubled or moved."""
 import random
 
 import clients
 from broker import BrokerTest, wait_until
 from proxy import KINDS, Proxy
-from streams import ConfluentReader, Writer
+from streams import ConfluentReader, PythonReader, Writer
 
 PARTITIONS = 3
 ENOUGH = {"cut": 15, "lost": 25, "torn": 25, "silent": 4}  # of each fault; a silent one costs the client's time-out
@@ -22,19 +22,21 @@ class LossyNetwork(BrokerTest):
         clients.create_topic(proxy, "numbers", partitions=PARTITIONS)
         proxy.calm = False
         writer = Writer(proxy, "numbers", PARTITIONS, socket_timeout_ms=1000, request_timeout_ms=1000)
-        reader = ConfluentReader(proxy, "numbers", 0)
+        readers = [ConfluentReader(proxy, "numbers", 0), PythonReader(proxy, "numbers", 1)]
         try:
             wait_until(lambda: all(proxy.counts[kind] >= ENOUGH[kind] for kind in KINDS), f"faults enough, {said}", 90)
         finally:
             proxy.calm = True
             left = writer.stop()
             try:
-                wait_until(lambda: len(reader.got) >= writer.sent[0] or reader.errors, f"all is read, {said}", 30)
+                wait_until(lambda: all(len(r.got) >= writer.sent[r.partition] or r.errors for r in readers), f"all is read, {said}", 30)
             finally:
-                reader.stop()
+                for reader in readers:
+                    reader.stop()
         self.assertEqual(left, 0, said)
         writer.verify(self, node, said)
-        reader.verify(self, writer.sent[0], said)
+        for reader in readers:
+            reader.verify(self, writer.sent[reader.partition], said)
 
     def test_idempotent_producer(self):
         self.check(random.randrange(1 << 32), shards=2)

@@ -3,7 +3,7 @@ import time
 
 import kafka
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import NewTopic
+from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
 from kafka.errors import InvalidConfigurationError, InvalidPartitionsError, InvalidReplicationFactorError, \
     InvalidTopicError, TopicAlreadyExistsError, UnknownTopicOrPartitionError
 
@@ -11,14 +11,6 @@ from broker import BrokerTest
 
 # The broker that it takes ours for; told "0.11" it uses Fetch v3, which is older than what is offered (4).
 VERSIONS = [(1, 0), (2, 0), (2, 5)]
-
-
-def has(module):
-    try:
-        __import__(module)
-        return True
-    except ImportError:
-        return False
 
 
 class PythonKafka(BrokerTest):
@@ -69,9 +61,7 @@ class PythonKafka(BrokerTest):
         self.assertGreaterEqual(producer.config["api_version"], (2, 0))
 
     def test_compression(self):
-        # No zstd: it is for Fetch v10 and up (76 below that, as Kafka says), and this client reads with v4.
-        codecs = ["gzip"] + [name for name, module in [("snappy", "snappy"), ("lz4", "lz4.frame")] if has(module)]
-        for codec in codecs:
+        for codec in ["gzip", "snappy", "lz4", "zstd"]:
             with self.subTest(codec=codec):
                 producer = self.producer(compression_type=codec, acks="all", linger_ms=20)
                 futures = [producer.send(f"c-{codec}", b"a rather repetitive value " * 10, partition=0) for _ in range(200)]
@@ -105,6 +95,21 @@ class PythonKafka(BrokerTest):
             deadline = time.monotonic() + 30
             while time.monotonic() < deadline:
                 reader.poll(timeout_ms=500)
+
+    def test_what_it_describes(self):
+        admin = self.made(KafkaAdminClient(bootstrap_servers=self.node.address))
+        admin.create_topics([NewTopic("described", 2, 1)])
+        cluster = admin.describe_cluster()
+        self.assertEqual([f"{broker['host']}:{broker['port']}" for broker in cluster["brokers"]], [self.node.address])
+        me = cluster["brokers"][0]["node_id"]
+        self.assertEqual(cluster["controller_id"], me)
+        self.assertTrue(cluster["cluster_id"])
+        [topic] = admin.describe_topics(["described"])
+        self.assertEqual((topic["error_code"], topic["topic"], topic["is_internal"]), (0, "described", False))
+        self.assertEqual([(p["partition"], p["leader"], p["replicas"], p["isr"]) for p in topic["partitions"]],
+                         [(0, me, [me], [me]), (1, me, [me], [me])])
+        [broker] = admin.describe_configs([ConfigResource(ConfigResourceType.BROKER, str(me))])
+        self.assertIn("num.partitions", [config[0] for config in broker.resources[0][4]])
 
     def test_topics(self):
         admin = self.made(KafkaAdminClient(bootstrap_servers=self.node.address))
