@@ -66,7 +66,7 @@ Result<std::int32_t> TopicService::count_partitions(const CreateTopicRequest& re
 Result<CreateTopicResult> TopicService::plan(const CreateTopicRequest& request) {
   if (auto name = check_topic_name(request.name); !name) return fail(name.error());
   if (context_.view.find(request.name) != nullptr || jobs_.busy(request.name))
-    return fail(Errc::topic_exists, fmt::format("topic '{}' exists already", request.name));
+    return fail(Errc::topic_exists, fmt::format("topic '{}' already exists", request.name));
   CreateTopicResult planned;
   TopicInfo& topic = planned.topic;
   topic.name = request.name;
