@@ -23,14 +23,16 @@ std::uint64_t default_memory_budget() {
   return std::min(memory / 4, kMostByDefault);
 }
 
-MemoryPlan plan_memory(std::uint64_t budget_bytes, std::uint32_t shards) {
+MemoryPlan plan_memory(std::uint64_t budget_bytes, std::uint32_t shards, std::uint64_t max_request_bytes) {
   const std::uint64_t share = std::max(budget_bytes / std::max(shards, 1U), kLeastShare);
+  const std::uint64_t largest = std::min(max_request_bytes, share / 8);
   return {.flush_buffer_bytes = share / 2,
           .spill_bytes = share / 8,
           .max_unspilled_bytes = share / 4,
           .tail_bytes = share / 8,
           .memory_topic_bytes = share / 8,
-          .request_bytes = share / 16 * 3,
+          .request_bytes = share / 16 * 3 - largest,
+          .max_request_bytes = largest,
           .reply_bytes = share / 8};
 }
 

@@ -6,7 +6,8 @@
 //     1/2  flush buffers of the journal: what is not yet spilled lives in them, and tails (1/8 at most): spilled
 //     batches that
 //          readers at the tail may still want
-//     3/16 requests: receive buffers, and frames until they are answered
+//     3/16 requests: receive buffers, and frames until they are answered; of it up to 1/8 is kept for one request that
+//          may go over what the others have
 //     1/8  memory topics: past it the oldest records of all of them go
 //     1/8  replies that clients have not taken
 //     1/16 what reading and spilling segments takes
@@ -22,7 +23,8 @@ struct MemoryPlan {
   std::uint64_t max_unspilled_bytes = 0;  ///< of one group: applying waits beyond it
   std::uint64_t tail_bytes = 0;
   std::uint64_t memory_topic_bytes = 0;
-  std::uint64_t request_bytes = 0;
+  std::uint64_t request_bytes = 0;      ///< but for the one
+  std::uint64_t max_request_bytes = 0;  ///< what was asked for, or as much of it as the share has room for
   std::uint64_t reply_bytes = 0;
 };
 
@@ -30,6 +32,6 @@ struct MemoryPlan {
 std::uint64_t default_memory_budget();
 
 /// One shard's bounds.
-MemoryPlan plan_memory(std::uint64_t budget_bytes, std::uint32_t shards);
+MemoryPlan plan_memory(std::uint64_t budget_bytes, std::uint32_t shards, std::uint64_t max_request_bytes);
 
 }  // namespace sluice::broker

@@ -95,6 +95,8 @@ constexpr std::array kShardMetrics{
     ShardMetric{"sluice_kafka_connections_failed_total",
                 "Connections that the broker closed for what the client sent, or did not send or take in time.",
                 kCounter, SLUICE_OF_SHARD(s.kafka.connections_failed)},
+    ShardMetric{"sluice_kafka_connections_refused_total", "Connections beyond the limit, closed as they came.",
+                kCounter, SLUICE_OF_SHARD(s.kafka.connections_refused)},
     ShardMetric{"sluice_kafka_received_bytes_total", "Bytes from Kafka clients.", kCounter,
                 SLUICE_OF_SHARD(s.kafka.received_bytes)},
     ShardMetric{"sluice_kafka_sent_bytes_total", "Bytes to Kafka clients.", kCounter,

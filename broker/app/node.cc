@@ -8,7 +8,9 @@
 #include <mutex>
 #include <thread>
 
+#include "broker/app/memory_plan.h"
 #include "broker/app/metrics_page.h"
+#include "broker/app/open_files.h"
 #include "broker/app/shard_unit.h"
 #include "broker/listener/http_server.h"
 #include "broker/net/address.h"
@@ -24,7 +26,6 @@ namespace sluice::broker {
 namespace {
 
 constexpr int kMetricsBacklog = 64;
-constexpr std::size_t kMaxProducers = 100'000;
 constexpr std::size_t kMessagesATurn = 1024;
 
 /// What to do about it, where that is likely known.
@@ -151,7 +152,33 @@ Result<void> Node::prepare_directory() {
   return finish_identity(*disk, settings_.data_dir);
 }
 
+/// What was asked for and can't be had is said once, and is what clients are told of as well.
+void Node::fit_settings() {
+  const std::uint32_t shards = identity_.shards;
+  const OpenFiles wanted{settings_.kafka_max_connections, settings_.log_max_open_files};
+  const std::uint64_t limit = raise_open_files(wanted.needed(shards));
+  if (limit < wanted.needed(shards)) {
+    const OpenFiles fitted = fit_open_files(wanted, shards, limit);
+    log_warn(
+        "{} open files are allowed and {} are needed: kafka.max_connections is {} instead of {}, log.max_open_files {} "
+        "instead of {}; raise the limit (ulimit -n, LimitNOFILE= of systemd)",
+        limit, wanted.needed(shards), fitted.connections, wanted.connections, fitted.segment_files,
+        wanted.segment_files);
+    settings_.kafka_max_connections = fitted.connections;
+    settings_.log_max_open_files = fitted.segment_files;
+  }
+  const std::uint64_t budget =
+      settings_.memory_budget_bytes != 0 ? settings_.memory_budget_bytes : default_memory_budget();
+  const std::uint64_t largest = plan_memory(budget, shards, settings_.kafka_max_request_bytes).max_request_bytes;
+  if (largest < settings_.kafka_max_request_bytes) {
+    log_info("requests of up to {} KiB are taken: that is an eighth of a shard's share of the memory budget of {} MiB",
+             largest >> 10, budget >> 20);
+    settings_.kafka_max_request_bytes = largest;
+  }
+}
+
 Result<void> Node::open_threads(bool new_directory) {
+  fit_settings();
   const std::uint32_t cores = std::max(1U, std::thread::hardware_concurrency());
   EventLoopOptions loop_options;
   loop_options.spin = identity_.shards > cores ? Nanos(0) : Nanos(std::chrono::microseconds(settings_.loop_spin_us));
@@ -164,17 +191,20 @@ Result<void> Node::open_threads(bool new_directory) {
     }
   for (auto& thread : threads_) thread->thread = std::thread([&loop = thread->loop] { loop.run(); });
 
-  auto producers = make_producer_budget(kMaxProducers);
+  auto producers = make_producer_budget(settings_.max_producers);
+  auto connections = std::make_shared<ConnectionLimit>(settings_.kafka_max_connections);
+  auto unspilled = std::make_shared<UnspilledTotal>();
   auto made = on_every_shard([&](Thread& thread) -> Result<void> {
     auto disk = open_disk(settings_.io_engine);
     if (!disk) return fail(disk.error());
     thread.disk = std::move(*disk);
     if (thread.disk->wake_fd() >= 0)
       thread.loop.watch_fd(thread.disk->wake_fd(), [&loop = thread.loop] { loop.wake(); });
-    thread.unit = std::make_unique<ShardUnit>(
-        settings_, identity_, thread.id,
-        UnitSeams{*thread.disk, thread.loop, thread.random, producers, [&loop = thread.loop] { loop.wake(); },
-                  exit_at_once, give_back_memory, [&loop = thread.loop] { return loop.stats(); }});
+    thread.unit =
+        std::make_unique<ShardUnit>(settings_, identity_, thread.id,
+                                    UnitSeams{*thread.disk, thread.loop, thread.random, producers,
+                                              [&loop = thread.loop] { loop.wake(); }, exit_at_once, give_back_memory,
+                                              [&loop = thread.loop] { return loop.stats(); }, connections, unspilled});
     if (new_directory) return thread.unit->format();
     return {};
   });

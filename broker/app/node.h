@@ -33,6 +33,7 @@ class Node {
  private:
   struct Thread;
   Result<void> prepare_directory();
+  void fit_settings();
   Result<void> open_threads(bool new_directory);
   Result<void> open_listeners();
   Result<void> open_metrics();

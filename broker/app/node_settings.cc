@@ -14,6 +14,7 @@ struct Alias {
 /// Kafka's word for a setting of ours.
 constexpr std::array kAliases{
     Alias{"auto.create.topics.enable", "topics.auto_create", SettingType::boolean},
+    Alias{"connections.max.idle.ms", "kafka.idle_timeout_ms", SettingType::int64},
     Alias{"log.dir", "data_dir", SettingType::text},
     Alias{"log.dirs", "data_dir", SettingType::list},
     Alias{"log.retention.check.interval.ms", "log.retention_check_ms", SettingType::int64},

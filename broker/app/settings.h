@@ -31,6 +31,8 @@ struct Settings {
 
   std::uint64_t kafka_max_request_bytes = 64ULL << 20;
   std::uint64_t kafka_max_connections = 10'000;  ///< of the node
+  std::int64_t kafka_idle_timeout_ms = 600'000;
+  std::int64_t kafka_frame_timeout_ms = 60'000;
 
   std::uint64_t journal_capacity_bytes = 1ULL << 30;  ///< of the node
   std::uint64_t journal_file_bytes = 64ULL << 20;
@@ -49,6 +51,7 @@ struct Settings {
   std::int64_t checkpoint_idle_ms = 10'000;
   std::size_t checkpoint_logs_at_once = 64;  ///< without a name: simulators make it less
   std::int64_t producer_expiry_ms = 24LL * 3600 * 1000;
+  std::uint64_t max_producers = 100'000;  ///< of the node
   std::int64_t loop_spin_us = 50;
 };
 

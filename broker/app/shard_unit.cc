@@ -17,7 +17,7 @@ constexpr Nanos kDrainLimit = std::chrono::seconds(5);
 
 MemoryPlan memory_of(const Settings& settings, const NodeIdentity& identity) {
   return plan_memory(settings.memory_budget_bytes != 0 ? settings.memory_budget_bytes : default_memory_budget(),
-                     identity.shards);
+                     identity.shards, settings.kafka_max_request_bytes);
 }
 
 ShardOptions shard_options(const Settings& settings, const NodeIdentity& identity, ShardId id) {
@@ -77,11 +77,15 @@ ServiceOptions service_options(const Settings& settings, const NodeIdentity& ide
 
 KafkaSettings kafka_settings(const Settings& settings, const NodeIdentity& identity) {
   KafkaSettings kafka;
-  kafka.max_request_bytes = settings.kafka_max_request_bytes;
   const MemoryPlan memory = memory_of(settings, identity);
+  kafka.max_request_bytes = memory.max_request_bytes;
   kafka.max_requests_memory = memory.request_bytes;
   kafka.max_replies_memory = memory.reply_bytes;
-  kafka.max_connections = std::max<std::size_t>(1, settings.kafka_max_connections / identity.shards);
+  kafka.max_output_bytes = std::min<std::size_t>(kafka.max_output_bytes, memory.reply_bytes / 8);
+  kafka.max_connections = settings.kafka_max_connections;
+  kafka.idle_timeout = Millis(settings.kafka_idle_timeout_ms);
+  kafka.frame_timeout = Millis(settings.kafka_frame_timeout_ms);
+  kafka.sweep_interval = std::min({kafka.sweep_interval, kafka.idle_timeout / 4, kafka.frame_timeout / 4});
   return kafka;
 }
 
@@ -94,8 +98,15 @@ ShardUnit::ShardUnit(const Settings& settings, const NodeIdentity& identity, Sha
       services_(service_options(settings, identity), id, identity.shards, seams.clock, seams.random),
       shard_(shard_options(settings, identity, id),
              ShardSeams{seams.disk, seams.clock, seams.random, services_, std::move(seams.producers),
-                        std::move(seams.wake), std::move(seams.fatal), std::move(seams.freed)}),
-      kafka_(services_, seams.clock, seams.random, kafka_settings(settings, identity)) {}
+                        std::move(seams.wake), std::move(seams.fatal), std::move(seams.freed),
+                        [this] { tell_starved(); }, std::move(seams.unspilled)}),
+      kafka_(services_, seams.clock, seams.random, kafka_settings(settings, identity), std::move(seams.connections)) {}
+
+/// Replies of any shard's clients may hold this shard's flush buffers.
+void ShardUnit::tell_starved() {
+  for (ShardUnit* unit : units_)
+    services_.post(unit->shard_.id(), [unit](ShardServices&) { unit->kafka_.own_replies(); });
+}
 
 void ShardUnit::connect(const std::vector<ShardUnit*>& all, std::vector<Mailbox*> mailboxes) {
   units_ = all;

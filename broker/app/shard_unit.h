@@ -24,7 +24,9 @@ struct UnitSeams {
   UniqueFunction<void()> wake;
   UniqueFunction<void(const Error&)> fatal;
   UniqueFunction<void()> freed = {};
-  UniqueFunction<LoopStats()> loop_stats = {};  ///< of the shard's loop, if there is one to tell of
+  UniqueFunction<LoopStats()> loop_stats = {};        ///< of the shard's loop, if there is one to tell of
+  std::shared_ptr<ConnectionLimit> connections = {};  ///< of the node; these two: none is this shard's own
+  std::shared_ptr<UnspilledTotal> unspilled = {};
 };
 
 class ShardUnit {
@@ -58,6 +60,7 @@ class ShardUnit {
   Shard& shard() { return shard_; }
 
  private:
+  void tell_starved();
   ShardSnapshot snapshot();
   std::optional<double> partition_value(GroupId group, const PartitionId& id, PartitionFigure figure);
 

@@ -4,24 +4,37 @@
 #include <vector>
 
 namespace sluice::broker {
+namespace {
+constexpr std::size_t kFetchesThatFill = 8;
+}
 
-void ConnectionMemory::wait(Party& party, std::size_t bytes) {
-  if (const auto found = place_.find(&party); found != place_.end()) {
-    found->second->bytes = bytes;
+void ConnectionMemory::wait(const Waiting& waiting) {
+  const bool to_answer = waiting.bytes == 0;
+  if (const auto found = place_.find(waiting.party); found != place_.end()) {
+    Waiting& there = *found->second;
+    waiting_to_answer_ += (to_answer ? 1U : 0U) - (there.bytes == 0 ? 1U : 0U);
+    there.bytes = waiting.bytes;
     return;
   }
-  place_.emplace(&party, waiting_.insert(waiting_.end(), {&party, bytes}));
+  waiting_to_answer_ += to_answer ? 1 : 0;
+  place_.emplace(waiting.party, waiting_.insert(waiting_.end(), waiting));
+  if (events_.pressed) events_.pressed();
+}
+
+void ConnectionMemory::forget(std::list<Waiting>::iterator place) {
+  waiting_to_answer_ -= place->bytes == 0 ? 1 : 0;
+  place_.erase(place->party);
+  waiting_.erase(place);
 }
 
 void ConnectionMemory::wake_if_anybody_waits() {
-  if (!waiting_.empty() && wake_soon_) wake_soon_();
+  if (!waiting_.empty() && events_.wake_soon) events_.wake_soon();
 }
 
 void ConnectionMemory::holds(Party& party, const Held& now) {
   const Held before = std::exchange(party.held_, now);
   held_.request_bytes += now.request_bytes - before.request_bytes;
   held_.reply_bytes += now.reply_bytes - before.reply_bytes;
-  held_.fetches += now.fetches - before.fetches;
   if (now.request_bytes < before.request_bytes || now.reply_bytes < before.reply_bytes) wake_if_anybody_waits();
 }
 
@@ -50,10 +63,7 @@ void ConnectionMemory::leave(Party& party) {
     wake_if_anybody_waits();
   }
   if (place_.empty()) return;
-  const auto found = place_.find(&party);
-  if (found == place_.end()) return;
-  waiting_.erase(found->second);
-  place_.erase(found);
+  if (const auto found = place_.find(&party); found != place_.end()) forget(found->second);
 }
 
 std::size_t ConnectionMemory::usual_bytes() const {
@@ -72,40 +82,42 @@ bool ConnectionMemory::may_grow(Party& party, std::size_t bytes, bool idle) {
     favoured_ = &party;
     return true;
   }
-  wait(party, bytes);
+  wait({&party, bytes});
   return false;
 }
 
-bool ConnectionMemory::may_answer(Party& party) {
-  if (held_.reply_bytes < max_replies_) return true;
-  wait(party, 0);
+bool ConnectionMemory::may_answer(Party& party, SteadyTime now, SteadyTime prompt_until) {
+  if (may_hold(held_.reply_bytes, now < prompt_until)) return true;
+  wait({&party, 0, prompt_until});
   return false;
 }
 
-void ConnectionMemory::wake() {
+void ConnectionMemory::wake(SteadyTime now) {
   std::vector<Party*> ready;
-  std::size_t others = usual_bytes();
+  std::size_t others = usual_bytes(), replies = held_.reply_bytes;
   for (auto next = waiting_.begin(); next != waiting_.end();) {
     const auto here = next++;
-    bool goes_on = here->bytes == 0 ? held_.reply_bytes < max_replies_ : fits(here->bytes, others);
+    const bool answers = here->bytes == 0;
+    bool goes_on = answers ? may_hold(replies, now < here->prompt_until) : fits(here->bytes, others);
     if (goes_on) {
       others += here->bytes;
-    } else if (here->bytes > 0 && favour_is_free() && others <= max_requests_) {
+      replies += answers ? kReplyShare : 0;
+    } else if (!answers && favour_is_free() && others <= max_requests_) {
       favoured_ = here->party;
       others -= std::min(others, favoured_->held_.request_bytes);
       goes_on = true;
     }
     if (!goes_on) continue;
     ready.push_back(here->party);
-    place_.erase(here->party);
-    waiting_.erase(here);
+    forget(here);
   }
   for (Party* party : ready) party->memory_freed();
+  if (!ready.empty()) wake_if_anybody_waits();  // they may have taken less than was thought
 }
 
 std::size_t ConnectionMemory::fetch_bytes() const {
   const std::size_t free = max_replies_ - std::min(max_replies_, held_.reply_bytes);
-  return std::max(kLeastFetch, free / (held_.fetches + 1));
+  return std::max(kLeastFetch, free / kFetchesThatFill);
 }
 
 }  // namespace sluice::broker

@@ -22,8 +22,9 @@ std::size_t bounded_size(std::int32_t size, std::size_t limit) {
 }
 
 FetchRequest to_internal(const kafka::FetchRequest& request, const FetchPlan& plan, const KafkaCall& call) {
-  const std::size_t limit = call.max_fetch_bytes();
+  const std::size_t limit = call.settings().max_fetch_bytes;
   FetchRequest work;
+  work.budget = call.fetch_budget();
   work.max_wait = call.bounded_wait(request.max_wait_ms);
   work.max_bytes = bounded_size(request.max_bytes, limit);
   work.min_bytes = bounded_size(request.min_bytes, work.max_bytes);  // or it could never be met

@@ -12,6 +12,9 @@ namespace sluice::broker {
 
 namespace {
 
+/// Topics that one request makes by naming them.
+constexpr std::size_t kMostCreatedAtOnce = 100;
+
 using kafka::ErrorCode;
 
 constexpr std::int16_t kFirstTopicIdLookUp = 12;
@@ -151,13 +154,16 @@ void handle_metadata(CallPtr call) {
 
   std::vector<std::string> names;
   for (const CreateTopicRequest& topic : wanted) names.push_back(topic.name);
+  // The rest is told to ask again, and is made then.
+  if (wanted.size() > kMostCreatedAtOnce) wanted.resize(kMostCreatedAtOnce);
   const Millis timeout = call->settings().auto_create_timeout;
   broker.create_topics(std::move(wanted), timeout,
                        [call = std::move(call), request = std::move(*request),
                         names = std::move(names)](std::vector<CreateTopicResult> results) {
-                         CHECK(results.size() == names.size(), "one result a topic");
+                         CHECK(results.size() <= names.size(), "one result a topic");
                          Created outcome;
-                         for (std::size_t i = 0; i < names.size(); ++i) outcome[names[i]] = results[i].error;
+                         for (std::size_t i = 0; i < names.size(); ++i)
+                           outcome[names[i]] = i < results.size() ? results[i].error : std::nullopt;
                          call->reply(make_reply(request, outcome, *call, call->broker()));
                        });
 }

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "broker/listener/connection_memory.h"
+#include "broker/listener/fetch_budget.h"
 #include "broker/listener/fetch_sessions.h"
 #include "broker/listener/kafka_settings.h"
 #include "broker/listener/kafka_stats.h"
@@ -50,18 +51,21 @@ struct CallContext {
 class KafkaCall {
  public:
   KafkaCall(std::weak_ptr<ReplySink> sink, std::uint64_t sequence, std::shared_ptr<const CallContext> context,
-            SharedBytes frame, const kafka::Request& request, ConnectionMemory::Charge charge)
+            SharedBytes frame, const kafka::Request& request, ConnectionMemory::Charge charge, bool prompt)
       : sink_(std::move(sink)),
         sequence_(sequence),
         context_(std::move(context)),
         frame_(std::move(frame)),
         request_(request),
-        charge_(std::move(charge)) {}
+        charge_(std::move(charge)),
+        prompt_(prompt) {}
 
   BrokerApi& broker() { return context_->broker; }
   const KafkaSettings& settings() const { return context_->settings; }
   /// What a fetch may bring back, however much the client asks for.
-  std::size_t max_fetch_bytes() const { return std::min(settings().max_fetch_bytes, context_->memory->fetch_bytes()); }
+  std::unique_ptr<ReadBudget> fetch_budget() const {
+    return std::make_unique<FetchBudget>(context_->memory, context_->clock, prompt_);
+  }
   const std::shared_ptr<FetchSessions>& fetch_sessions() const { return context_->fetch_sessions; }
   std::uint64_t connection() const { return context_->connection; }
   SteadyTime now() const { return context_->clock.steady(); }
@@ -116,6 +120,7 @@ class KafkaCall {
   SharedBytes frame_;
   kafka::Request request_;
   ConnectionMemory::Charge charge_;  ///< until the frame is gone
+  bool prompt_;                      ///< its connection took a reply a moment ago
 };
 
 using CallPtr = std::unique_ptr<KafkaCall>;

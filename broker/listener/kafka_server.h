@@ -1,13 +1,15 @@
 // A shard's Kafka listener: takes connections, owns their sessions, and ends them.
-// Invariants: at the connection limit listeners pause, so that more connections wait in the backlog. One timer looks
-// after the deadlines of all sessions and after fetch sessions that nobody uses, and only while there are any.
-// Thread safety: the shard's thread. Owner: broker/app. The BrokerApi, the Clock and the Random outlive it.
+// Invariants: connections beyond the node's limit are closed as they come, so that clients know at once. One timer
+// looks after the deadlines of all sessions and after fetch sessions that nobody uses, and only while there are any;
+// another one after those that stall, and only while others wait for memory. Thread safety: the shard's thread. Owner:
+// broker/app. The BrokerApi, the Clock and the Random outlive it.
 #pragma once
 
 #include <memory>
 #include <unordered_map>
 #include <vector>
 
+#include "broker/listener/connection_limit.h"
 #include "broker/listener/kafka_session.h"
 #include "broker/listener/kafka_settings.h"
 #include "broker/net/stream.h"
@@ -19,7 +21,9 @@ namespace sluice::broker {
 
 class KafkaServer {
  public:
-  KafkaServer(BrokerApi& broker, Clock& clock, Random& random, KafkaSettings settings = {});
+  /// `limit`: of the node; none: of this server alone.
+  KafkaServer(BrokerApi& broker, Clock& clock, Random& random, KafkaSettings settings = {},
+              std::shared_ptr<ConnectionLimit> limit = nullptr);
   ~KafkaServer();
   KafkaServer(const KafkaServer&) = delete;
   KafkaServer& operator=(const KafkaServer&) = delete;
@@ -32,6 +36,9 @@ class KafkaServer {
   /// Stops accepting, lets the requests under way be answered, and closes; after `limit` it closes what is left. `done`
   /// is called once, never inside this call.
   void drain(Nanos limit, UniqueFunction<void()> done);
+
+  /// A journal waits for buffers that replies may keep from being used: copies out of them what clients have not taken.
+  void own_replies();
 
   std::size_t session_count() const { return sessions_.size(); }
   const ConnectionMemory& memory() const { return *memory_; }
@@ -46,7 +53,9 @@ class KafkaServer {
  private:
   void forget(KafkaSession& session);
   void wake_waiting();
-  void pause_or_resume();
+  void refuse(Stream& stream);
+  void memory_pressed();
+  void check_stalled();
   void sweep();
   void finish_drain();
   std::vector<std::shared_ptr<KafkaSession>> snapshot() const;
@@ -57,13 +66,14 @@ class KafkaServer {
   const std::shared_ptr<ConnectionMemory> memory_;
   const std::shared_ptr<FetchSessions> fetch_sessions_;
   const std::shared_ptr<KafkaStats> stats_ = std::make_shared<KafkaStats>();
+  const std::shared_ptr<ConnectionLimit> limit_;
+  LineBudget refusal_lines_{1, std::chrono::seconds(10)};
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::unordered_map<KafkaSession*, std::shared_ptr<KafkaSession>> sessions_;
-  bool paused_ = false;
-  LineBudget full_lines_{1, std::chrono::minutes(1)};
   bool draining_ = false;
   Clock::TimerId sweep_timer_ = 0;
   Clock::TimerId wake_timer_ = 0;
+  Clock::TimerId pressed_timer_ = 0;
   Clock::TimerId drain_timer_ = 0;
   UniqueFunction<void()> drained_;
 };

@@ -97,13 +97,19 @@ void KafkaSession::check_deadlines() {
                               std::chrono::duration_cast<std::chrono::seconds>(now - *frame_since_).count(),
                               frames_.pending()));
   }
-  const bool pressed = context_->memory->anybody_waits();
-  if (pressed && frame_since_ && now - last_activity_ > settings_.stalled_under_pressure) {
+  if (context_->memory->anybody_waits_to_send() && frame_since_ &&
+      now - last_activity_ > settings_.stalled_under_pressure) {
     return refuse("unknown API: a request stopped coming half way, and others wait for its memory");
   }
-  const auto taking = std::chrono::seconds(writing_bytes_ / kLeastBytesPerSecond);
-  if (pressed && writing_ && now - write_since_ > settings_.stalled_under_pressure + taking) {
-    return hang_up("it does not take its replies, and others wait for their memory");
+  if (writing_ && context_->memory->anybody_waits_to_answer()) {
+    if (const std::size_t unsent = stream_->unsent_bytes(); unsent != unsent_seen_) {
+      unsent_seen_ = unsent;
+      taken_at_ = now;
+    }
+    const auto taking = std::chrono::seconds(writing_bytes_ / kLeastBytesPerSecond);
+    if (now - taken_at_ > settings_.stalled_under_pressure ||
+        now - write_since_ > settings_.stalled_under_pressure + taking)
+      return hang_up("it does not take its replies, and others wait for their memory");
   }
   if (writing_ && now - write_since_ > settings_.idle_timeout) return hang_up("it has not taken a reply for too long");
   const bool idle = slots_.empty() && !writing_ && !waiting_;
@@ -156,7 +162,9 @@ bool KafkaSession::may_start(const SharedBytes& frame) {
     if (!slots_.empty() && context_->memory->full()) return false;
   }
   const kafka::ApiKey api = api_of(frame);
-  if (!reply_is_small(api) && !context_->memory->may_answer(*this)) return false;
+  // Fetches ask each time that they read.
+  if (!reply_is_small(api) && !is_fetch(frame) && !context_->memory->may_answer(*this, clock_.steady(), prompt_until_))
+    return false;
   const std::size_t more = cost_of(api, frame.size()) - frame.size();
   return more <= ConnectionMemory::kSmallBuffer || context_->memory->may_grow(*this, more, false);
 }
@@ -166,7 +174,14 @@ void KafkaSession::account() {
   if (closed_) return;
   const std::size_t waiting = waiting_ ? waiting_->size() : 0;
   const std::size_t buffer = frames_.capacity() - std::min(frames_.capacity(), ConnectionMemory::kLeastBuffer);
-  context_->memory->holds(*this, {buffer + waiting, output_bytes_, fetches_in_progress_});
+  context_->memory->holds(*this, {buffer + waiting, output_bytes_});
+}
+
+void KafkaSession::own_replies() {
+  for (Slot& slot : slots_)
+    for (SharedBytes& piece : slot.reply.pieces)
+      if (piece.charge() > piece.size()) piece = SharedBytes::copy_of(piece);
+  stream_->own_unsent();
 }
 
 void KafkaSession::memory_freed() {
@@ -187,8 +202,8 @@ void KafkaSession::start_request(SharedBytes frame) {
   bytes_in_progress_ += slot.request_bytes;
   fetches_in_progress_ += slot.fetch ? 1 : 0;
   auto charge = context_->memory->charge(*this, cost_of(header.api_key, frame.size()));
-  auto call =
-      std::make_unique<KafkaCall>(weak_from_this(), sequence, context_, std::move(frame), *request, std::move(charge));
+  auto call = std::make_unique<KafkaCall>(weak_from_this(), sequence, context_, std::move(frame), *request,
+                                          std::move(charge), clock_.steady() < prompt_until_);
   const Handler handler = find_handler(header.api_key, header.api_version);
   if (!handler) return call->refuse("this API and version is not served here");
   handler(std::move(call));
@@ -226,14 +241,18 @@ void KafkaSession::write() {
   if (pieces.empty()) return;
   writing_ = true;
   writing_bytes_ = bytes;
-  write_since_ = last_activity_;
+  write_since_ = taken_at_ = last_activity_;
+  unsent_seen_ = bytes;
   stream_->write(std::move(pieces), [this](Result<void> outcome) { on_written(outcome); });
 }
 
 void KafkaSession::on_written(const Result<void>& outcome) {
   const auto self = shared_from_this();
   writing_ = false;
-  if (outcome) context_->stats->sent_bytes += writing_bytes_;
+  if (outcome) {
+    context_->stats->sent_bytes += writing_bytes_;
+    prompt_until_ = clock_.steady() + ConnectionMemory::kPrompt;
+  }
   output_bytes_ -= std::exchange(writing_bytes_, 0);
   if (!outcome) {
     log_debug("a Kafka connection ended: {}", outcome.error().message);

@@ -40,6 +40,8 @@ class KafkaSession final : public ReplySink,
   void close();
   /// Closes the connection if it fell idle, if a frame takes too long to come or a reply to be taken.
   void check_deadlines();
+  /// Copies what the client has not taken out of buffers that others wait for.
+  void own_replies();
 
   // ReplySink.
   void complete(std::uint64_t sequence, kafka::EncodedFrame frame) override;
@@ -98,6 +100,9 @@ class KafkaSession final : public ReplySink,
   bool closed_ = false;
   SteadyTime last_activity_{0};
   SteadyTime write_since_{0};
+  SteadyTime prompt_until_{0};             // it took a reply a moment ago
+  SteadyTime taken_at_{0};                 // when the client was last seen to take something, while others wait
+  std::size_t unsent_seen_ = 0;            // then
   std::optional<SteadyTime> frame_since_;  // since when a partial frame has been waited for
 };
 

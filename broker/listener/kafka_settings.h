@@ -10,13 +10,14 @@ namespace sluice::broker {
 
 struct KafkaSettings {
   std::size_t max_request_bytes = 64U << 20;  ///< kafka.max_request_bytes
-  std::size_t max_connections = 10'000;       ///< a shard; beyond them connections wait in the backlog
+  std::size_t max_connections = 10'000;       ///< where there is no ConnectionLimit of the node
 
   // Memory of all connections together. Past it what grows waits until something was answered or taken.
   std::size_t max_requests_memory = 64U << 20;  ///< receive buffers, and requests until they are answered
   std::size_t max_replies_memory = 32U << 20;   ///< replies that clients have not taken yet
-  Nanos stalled_under_pressure =
-      std::chrono::seconds(5);  ///< for a request to go on coming while others wait for memory
+  /// For a request to go on coming, and a reply to go on being taken, while others wait for their memory.
+  Nanos stalled_under_pressure = std::chrono::seconds(1);
+  Nanos pressed_sweep_interval = std::chrono::milliseconds(250);  ///< how often that is looked at then
 
   // A connection. Past any of these no request is started and nothing is read until some are answered.
   std::size_t max_requests_in_progress = 64;

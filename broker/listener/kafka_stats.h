@@ -15,8 +15,9 @@ namespace sluice::broker {
 
 struct KafkaStats {
   std::uint64_t connections_opened = 0;
-  std::uint64_t connections_failed = 0;  ///< closed by the broker, since the client did what it may not or got stuck
-  /// Of lines about those. A client that gets it wrong comes back at once, and again.
+  std::uint64_t connections_failed = 0;   ///< closed by the broker, since the client did what it may not or got stuck
+  std::uint64_t connections_refused = 0;  ///< there were too many
+  /// Of lines about those that failed. A client that gets it wrong comes back at once, and again.
   LineBudget failure_lines{200, std::chrono::milliseconds(100)};
   std::uint64_t received_bytes = 0, sent_bytes = 0;
   /// Started, by place in kafka::kApis.

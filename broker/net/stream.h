@@ -21,6 +21,11 @@ class Stream {
   virtual void read_some(MutableByteSpan into, UniqueFunction<void(Result<std::size_t>)> done) = 0;
   /// Writes all of the pieces in order; each is kept alive until `done`.
   virtual void write(std::vector<SharedBytes> pieces, UniqueFunction<void(Result<void>)> done) = 0;
+  /// Bytes of the write under way that the system has not taken.
+  virtual std::size_t unsent_bytes() const = 0;
+  /// Copies them out of buffers that they share with others, which a peer that takes nothing would keep from being
+  /// used.
+  virtual void own_unsent() = 0;
   virtual void close() = 0;
   /// `host:port` of the peer, for logs.
   virtual const std::string& peer() const = 0;

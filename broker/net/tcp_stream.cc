@@ -48,6 +48,7 @@ void TcpStream::close() {
   const auto read_done = std::exchange(state.read_done, nullptr);
   const auto write_done = std::exchange(state.write_done, nullptr);
   const auto pieces = std::exchange(state.pieces, {});
+  state.unsent = 0;
 }
 
 void TcpStream::read_some(MutableByteSpan into, UniqueFunction<void(Result<std::size_t>)> done) {
@@ -77,6 +78,8 @@ void TcpStream::write(std::vector<SharedBytes> pieces, UniqueFunction<void(Resul
   state.pieces = std::move(pieces);
   state.first_piece = 0;
   state.first_offset = 0;
+  state.unsent = 0;
+  for (const SharedBytes& piece : state.pieces) state.unsent += piece.size();
   int error = 0;
   switch (send_now(state, error)) {
     case Sent::some: wait_writable(state_); return;
@@ -119,7 +122,21 @@ TcpStream::Sent TcpStream::send_now(State& state, int& error) {
   return Sent::all;
 }
 
+void TcpStream::own_unsent() {
+  State& state = *state_;
+  std::size_t offset = state.first_offset;
+  for (std::size_t i = state.first_piece; i < state.pieces.size(); ++i) {
+    SharedBytes& piece = state.pieces[i];
+    if (piece.charge() > piece.size()) {
+      piece = SharedBytes::copy_of(piece.span().subspan(offset));
+      if (i == state.first_piece) state.first_offset = 0;
+    }
+    offset = 0;
+  }
+}
+
 void TcpStream::advance(State& state, std::size_t sent) {
+  state.unsent -= sent;
   while (sent > 0) {
     SharedBytes& piece = state.pieces[state.first_piece];
     const std::size_t rest = piece.size() - state.first_offset;

@@ -19,6 +19,8 @@ class TcpStream final : public Stream {
 
   void read_some(MutableByteSpan into, UniqueFunction<void(Result<std::size_t>)> done) override;
   void write(std::vector<SharedBytes> pieces, UniqueFunction<void(Result<void>)> done) override;
+  std::size_t unsent_bytes() const override { return state_->unsent; }
+  void own_unsent() override;
   void close() override;
   const std::string& peer() const override { return state_->peer; }
 
@@ -35,6 +37,7 @@ class TcpStream final : public Stream {
     std::vector<SharedBytes> pieces;  // under way; empty ones are skipped
     std::size_t first_piece = 0;      // the first that is not sent in full
     std::size_t first_offset = 0;     // bytes of it that are sent
+    std::size_t unsent = 0;           // of all pieces
   };
   using StatePtr = std::shared_ptr<State>;
   enum class Sent { all, some, failed };

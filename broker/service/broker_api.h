@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -53,12 +54,23 @@ struct FetchPart {
   std::optional<LeaderEpoch> current_leader_epoch;
   std::optional<LeaderEpoch> last_fetched_epoch;
 };
+/// Bounds what a fetch holds in memory besides its own max_bytes: asked before each time that it reads.
+class ReadBudget {
+ public:
+  virtual ~ReadBudget() = default;
+  /// Bytes that may be read now, set aside until end_read(). 0: none now; `later` is called, not from here, when it is
+  /// worth asking again.
+  virtual std::size_t begin_read(UniqueFunction<void()> later) = 0;
+  virtual void end_read() = 0;
+};
+
 struct FetchRequest {
   Millis max_wait{500};
   std::size_t min_bytes = 1;
   std::size_t max_bytes = 50U << 20;
   Isolation isolation = Isolation::read_uncommitted;
   std::vector<FetchPart> parts;
+  std::unique_ptr<ReadBudget> budget;  ///< none: max_bytes alone bounds it
 };
 struct DivergingEpoch {
   LeaderEpoch epoch;

@@ -7,7 +7,7 @@
 namespace sluice::broker {
 namespace {
 
-void remove_local(Shard& shard, const PartitionRoute& to, const DeleteRecordsPart& part,
+void remove_local(ShardServices& owner, const PartitionRoute& to, const DeleteRecordsPart& part,
                   UniqueFunction<void(DeleteRecordsResult)> done) {
   DeleteRecordsResult result;
   const auto refuse = [&](Error error) {
@@ -15,7 +15,7 @@ void remove_local(Shard& shard, const PartitionRoute& to, const DeleteRecordsPar
     done(std::move(result));
   };
   if (to.internal) return refuse({Errc::invalid_topic, "records of the broker's own topics can't be deleted"});
-  const auto local = local_partition(shard, to.group, to.id);
+  const auto local = local_partition(owner.shard(), to.group, to.id);
   if (!local) return refuse(local.error());
   const PartitionState& state = local->partition->state;
   const Offset end = state.end_offset();

@@ -27,8 +27,19 @@ void FetchService::begin_round(CallId id) {
   if (found == calls_.end()) return;
   Call& call = *found->second;
   call.moved = false;
-  call.round_began = context_.clock.steady();
   call.results.assign(call.request.parts.size(), {});
+  call.round_bytes = call.request.max_bytes;
+  if (call.request.budget) {
+    const std::size_t allowed = call.request.budget->begin_read([this, id] { begin_round(id); });
+    if (allowed == 0) return;
+    call.round_bytes = std::min(call.round_bytes, allowed);
+  }
+  read_round(id);
+}
+
+void FetchService::read_round(CallId id) {
+  Call& call = *calls_.find(id)->second;
+  call.round_began = context_.clock.steady();
   std::vector<std::vector<Item>> by_shard(context_.shard_count);
   bool failed = false;
   for (std::size_t nth = 0; nth < call.request.parts.size(); ++nth) {
@@ -52,7 +63,7 @@ void FetchService::begin_round(CallId id) {
     if (by_shard[shard].empty()) continue;
     if (watch) call.watched_shards[shard] = true;
     context_.post(ShardId(shard), [items = std::move(by_shard[shard]), origin = context_.id, id,
-                                   max_bytes = call.request.max_bytes, watch](ShardServices& owner) mutable {
+                                   max_bytes = call.round_bytes, watch](ShardServices& owner) mutable {
       read_local(owner, origin, id, std::move(items), max_bytes, watch);
     });
   }
@@ -76,16 +87,23 @@ void FetchService::round_done(CallId id) {
     bytes += result.bytes;
     at_once |= result.error.has_value() || result.diverging.has_value();
   }
+  if (call.request.budget) call.request.budget->end_read();
   const SteadyTime now = context_.clock.steady();
   context_.stats.fetch_ns.record(static_cast<std::uint64_t>((now - call.round_began).count()));
-  if (at_once || bytes >= call.request.min_bytes || now >= call.deadline || context_.draining) return answer(id);
+  // Half of what the round could bring is all there may be: batches are not cut.
+  const std::size_t enough = std::min(call.request.min_bytes, std::max<std::size_t>(call.round_bytes / 2, 1));
+  if (at_once || bytes >= enough || now >= call.deadline || context_.draining) return answer(id);
+  for (FetchPartResult& result : call.results) {
+    result.batches.clear();
+    result.bytes = 0;
+  }
   if (call.moved) return begin_round(id);
   if (call.timer == 0)
     call.timer = context_.clock.call_at(call.deadline, [this, id] {
       const auto waiting = calls_.find(id);
       if (waiting == calls_.end()) return;
       waiting->second->timer = 0;
-      if (waiting->second->shards_reading == 0) answer(id);  // else: the round that is under way ends it
+      if (waiting->second->shards_reading == 0) begin_round(id);  // else: the round that is under way ends it
     });
 }
 
@@ -112,18 +130,18 @@ void FetchService::answer(CallId id) {
         owner.fetch_service().remove_watch(origin, id);
       });
   }
-  trim_to_budget(call->request, call->results);
+  trim_to_budget(call->round_bytes, call->results);
   for (const FetchPartResult& result : call->results) context_.stats.fetched_bytes += result.bytes;
   call->done(std::move(call->results));
 }
 
-void FetchService::trim_to_budget(const FetchRequest& request, std::vector<FetchPartResult>& results) {
+void FetchService::trim_to_budget(std::size_t max_bytes, std::vector<FetchPartResult>& results) {
   std::size_t used = 0;
   for (FetchPartResult& result : results) {
     std::size_t kept = 0, bytes = 0;
     for (; kept < result.batches.size(); ++kept) {
       const std::size_t size = result.batches[kept].size();
-      if (used > 0 && used + size > request.max_bytes) break;
+      if (used > 0 && used + size > max_bytes) break;
       used += size;
       bytes += size;
     }

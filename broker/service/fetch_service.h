@@ -3,7 +3,8 @@
 // A call makes rounds: each round asks every shard involved to read, within the budget; if the sum is below min_bytes
 // the call waits until one of its partitions moves (the owning shard keeps a watch for it) or its time is over. Budgets
 // apply in request order; the first non-empty part's first batch is always given. Bounds: a watch per waiting call and
-// shard, removed when the call ends. Owner: ShardServices.
+// shard, removed when the call ends; what a round read is let go of when the call waits for more, and read again at its
+// end. Owner: ShardServices.
 #pragma once
 
 #include <tsl/robin_map.h>
@@ -36,7 +37,8 @@ class FetchService {
     SteadyTime deadline{0}, round_began{0};
     Clock::TimerId timer = 0;
     std::size_t shards_reading = 0;
-    bool moved = false;  ///< something moved while a round was under way
+    std::size_t round_bytes = 0;  ///< what the round may bring
+    bool moved = false;           ///< something moved while a round was under way
     std::vector<bool> watched_shards;
   };
   struct Item {
@@ -67,10 +69,11 @@ class FetchService {
   };
 
   void begin_round(CallId id);
+  void read_round(CallId id);
   void round_done(CallId id);
   void answer(CallId id);
   void take_answers(CallId id, std::vector<Answer> answers);
-  static void trim_to_budget(const FetchRequest& request, std::vector<FetchPartResult>& results);
+  static void trim_to_budget(std::size_t max_bytes, std::vector<FetchPartResult>& results);
   void woken(CallId id);
 
   // The owner's side.

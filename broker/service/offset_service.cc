@@ -18,10 +18,10 @@ void OffsetService::epoch_ends(std::vector<EpochEndPart> parts,
                                             std::move(done));
 }
 
-void OffsetService::epoch_end_local(Shard& shard, const PartitionRoute& to, const EpochEndPart& part,
+void OffsetService::epoch_end_local(ShardServices& owner, const PartitionRoute& to, const EpochEndPart& part,
                                     UniqueFunction<void(EpochEndResult)> done) {
   EpochEndResult result;
-  auto local = local_partition(shard, to.group, to.id);
+  auto local = local_partition(owner.shard(), to.group, to.id);
   if (local)
     if (auto epoch = check_leader_epoch(part.current_leader_epoch, local->epoch); !epoch) local = fail(epoch.error());
   if (!local) {
@@ -33,10 +33,10 @@ void OffsetService::epoch_end_local(Shard& shard, const PartitionRoute& to, cons
   done(std::move(result));
 }
 
-void OffsetService::list_local(Shard& shard, const PartitionRoute& to, const ListOffsetsPart& part,
+void OffsetService::list_local(ShardServices& owner, const PartitionRoute& to, const ListOffsetsPart& part,
                                UniqueFunction<void(ListOffsetsResult)> done) {
   ListOffsetsResult result;
-  auto local = local_partition(shard, to.group, to.id);
+  auto local = local_partition(owner.shard(), to.group, to.id);
   if (!local && local.error().code == Errc::not_ready) local.error().code = Errc::offset_not_available;
   if (local)
     if (auto epoch = check_leader_epoch(part.current_leader_epoch, local->epoch); !epoch) local = fail(epoch.error());
@@ -56,22 +56,47 @@ void OffsetService::list_local(Shard& shard, const PartitionRoute& to, const Lis
     result.leader_epoch = state.epoch_at(result.offset).value_or(LeaderEpoch(-1));
     return done(std::move(result));
   }
-  auto found = [result, &shard, group = to.group, id = to.id,
-                done = std::move(done)](Result<std::optional<storage::TimeMatch>> match) mutable {
-    if (!match) {
-      result.error = match.error();
-    } else if (*match) {
-      result.offset = (*match)->offset;
-      result.timestamp_ms = (*match)->timestamp_ms;
-      if (const auto now = local_partition(shard, group, id))  // it may be gone by now
-        result.leader_epoch = now->partition->state.epoch_at(result.offset).value_or(LeaderEpoch(-1));
-    }
-    done(std::move(result));
-  };
-  if (part.query == OffsetQuery::at_time)
-    local->partition->find_time(part.timestamp_ms, end, std::move(found));
-  else
-    local->partition->find_max_time(end, std::move(found));
+  owner.offset_service().look_up(
+      [result, &owner, to, part, end, done = std::move(done)](UniqueFunction<void()> ended) mutable {
+        auto found = [result, &owner, to, done = std::move(done),
+                      ended = std::move(ended)](Result<std::optional<storage::TimeMatch>> match) mutable {
+          const auto now = local_partition(owner.shard(), to.group, to.id);  // it may be gone by now
+          if (!match) {
+            result.error = match.error();
+          } else if (*match) {
+            result.offset = (*match)->offset;
+            result.timestamp_ms = (*match)->timestamp_ms;
+            if (now) result.leader_epoch = now->partition->state.epoch_at(result.offset).value_or(LeaderEpoch(-1));
+          }
+          done(std::move(result));
+          ended();
+        };
+        const auto there = local_partition(owner.shard(), to.group, to.id);
+        if (!there) return found(fail(there.error()));
+        if (part.query == OffsetQuery::at_time)
+          there->partition->find_time(part.timestamp_ms, end, std::move(found));
+        else
+          there->partition->find_max_time(end, std::move(found));
+      });
+}
+
+void OffsetService::look_up(Lookup lookup) {
+  lookups_.push_back(std::move(lookup));
+  next_lookup();
+}
+
+void OffsetService::next_lookup() {
+  if (lookups_.empty() || std::exchange(looking_up_, true)) return;
+  Lookup lookup = std::move(lookups_.front());
+  lookups_.pop_front();
+  lookup([this, alive = std::weak_ptr(alive_)] {
+    if (alive.expired()) return;
+    context_.clock.call_after(Nanos(0), [this, alive] {
+      if (alive.expired()) return;
+      looking_up_ = false;
+      next_lookup();
+    });
+  });
 }
 
 }  // namespace sluice::broker

@@ -11,6 +11,7 @@ namespace sluice::broker {
 namespace {
 
 constexpr Nanos kRetryAfter = std::chrono::milliseconds(50);
+constexpr Nanos kRetryRowAfter = std::chrono::seconds(1);
 constexpr std::size_t kMostWaiting = 64;
 
 PartitionId partition_id(const TopicInfo& topic, std::size_t index) {
@@ -151,6 +152,22 @@ void TopicJobs::write(const JobPtr& job, std::vector<TableWrite> writes, void (T
                });
 }
 
+/// The row that ends a job. The topic must not be left half changed: it is tried again until it stands, or until the
+/// controller is another one or the node stops, and then whoever leads next goes on (resume()).
+void TopicJobs::write_last(const JobPtr& job, const TableWrite& row) {
+  context_.shard->replica(kControllerGroup)
+      ->submit(WriteTableCommand{std::string(kClusterTable), {row}}, [this, job, row](Result<std::uint64_t> revision) {
+        if (revision) {
+          job->topic.revision = *revision;
+          return until_all_shards_saw(job);
+        }
+        if (revision.error().code == Errc::busy || !controller_ready()) return finish(job, revision.error());
+        log_warn("topic '{}': its row could not be written and is tried again: {}", job->topic.name,
+                 revision.error().message);
+        context_.clock.call_after(kRetryRowAfter, [this, job, row] { write_last(job, row); });
+      });
+}
+
 std::size_t TopicJobs::step_count(const Job& job) {
   if (job.kind != Kind::change) return job.topic.partitions.size();
   return (job.topic.altering ? job.topic.partitions.size() : 0) + job.topic.growing.size();
@@ -202,14 +219,13 @@ void TopicJobs::send_command(const JobPtr& job, std::size_t nth) {
 
 void TopicJobs::write_end(const JobPtr& job) {
   if (job->kind == Kind::remove)
-    return write(job, {{topic_row_key(job->topic.name), std::nullopt, job->topic.revision}},
-                 &TopicJobs::until_all_shards_saw);
+    return write_last(job, {topic_row_key(job->topic.name), std::nullopt, job->topic.revision});
   TopicInfo& topic = job->topic;
   topic.phase = TopicPhase::live;
   topic.partitions.insert(topic.partitions.end(), topic.growing.begin(), topic.growing.end());
   topic.growing.clear();
   topic.altering = false;
-  write(job, {row_of(*job)}, &TopicJobs::until_all_shards_saw);
+  write_last(job, row_of(*job));
 }
 
 void TopicJobs::until_all_shards_saw(const JobPtr& job) {

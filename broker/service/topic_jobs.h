@@ -75,6 +75,7 @@ class TopicJobs {
   void send_commands(const JobPtr& job);
   void send_command(const JobPtr& job, std::size_t nth);
   void write_end(const JobPtr& job);
+  void write_last(const JobPtr& job, const TableWrite& row);
   void until_all_shards_saw(const JobPtr& job);
   void finish(const JobPtr& job, std::optional<Error> error);
   void wake_waiting(const std::string& topic);

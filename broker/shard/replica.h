@@ -110,9 +110,9 @@ class Replica final : private RaftOutput {
   // ---- Called by the shard ----
   /// A message of a peer.
   void receive(RaftMessage message);
-  /// Packs waiting requests into entries. `appends_allowed`: false while only control commands may use the journal.
-  /// Returns whether it did something.
-  bool submit_pending(bool appends_allowed);
+  /// Packs waiting requests into entries, appends into so many at most: none while only control commands may use the
+  /// journal. Returns whether it did something.
+  bool submit_pending(std::size_t append_entries);
   bool apply_committed();
   /// Everything appended to the journal up to `sequence` is durable.
   void journal_durable(std::uint64_t sequence);

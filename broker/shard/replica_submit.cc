@@ -28,12 +28,12 @@ void Replica::submit(Command command, UniqueFunction<void(Result<std::uint64_t>)
   context_.wake();
 }
 
-bool Replica::submit_pending(bool appends_allowed) {
+bool Replica::submit_pending(std::size_t append_entries) {
   if (stopped_) return false;
   bool worked = drain_to_journal();
   if (!raft_.ready() || !to_journal_.empty()) return worked;
   while (!command_queue_.empty() && submit_command()) worked = true;
-  while (appends_allowed && !append_queue_.empty() && submit_appends()) worked = true;
+  for (; append_entries > 0 && !append_queue_.empty() && submit_appends(); --append_entries) worked = true;
   return worked;
 }
 

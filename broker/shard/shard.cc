@@ -14,6 +14,7 @@ constexpr Nanos kPressureEvery = std::chrono::milliseconds(20);
 /// record.
 constexpr Nanos kIdleMarkAfter = std::chrono::milliseconds(10);
 constexpr Nanos kHousekeepingEvery = std::chrono::seconds(1);
+constexpr Nanos kLongestJournalWrite = std::chrono::seconds(30);
 constexpr Nanos kClocksMayPart = std::chrono::minutes(10);
 
 }  // namespace
@@ -42,7 +43,7 @@ Shard::Shard(ShardOptions options, ShardSeams seams)
                .send = std::move(seams_.send),
                .counters = {}},
       space_(seams_.disk, fmt::format("{}/shard-{}", options_.data_directory, options_.id.value),
-             options_.min_free_bytes, options_.reserve_bytes) {
+             options_.min_free_bytes, options_.reserve_bytes, std::move(seams_.unspilled)) {
   context_.wake = [this] { seams_.wake(); };
   context_.failed = [this](GroupId group, const Error& error, bool is_fatal) {
     if (is_fatal) fatal({error.code, fmt::format("group {}: {}", group.value, error.message)});
@@ -54,6 +55,7 @@ Shard::Shard(ShardOptions options, ShardSeams seams)
 
 Shard::~Shard() {
   if (tick_timer_ != 0) seams_.clock.cancel(tick_timer_);
+  if (pace_timer_ != 0) seams_.clock.cancel(pace_timer_);
 }
 
 std::string Shard::group_directory(GroupId group) const {
@@ -120,9 +122,7 @@ bool Shard::turn() {
     for (auto& replica : replicas_) replica->journal_durable(sequence);
     worked = true;
   }
-  // Whatever the journal's last twentieth can hold is for control commands.
-  const auto& journal = journal_->options();
-  const bool appends_allowed = journal_->append_room() > journal.capacity_bytes / 20 && !draining_;
+  const std::size_t appends_allowed = this->appends_allowed();
   for (std::size_t i = 0; i < replicas_.size() && !dead_; ++i)
     worked |= replicas_[(first_in_turn_ + i) % replicas_.size()]->submit_pending(appends_allowed);
   if (!replicas_.empty()) first_in_turn_ = (first_in_turn_ + 1) % replicas_.size();
@@ -150,6 +150,23 @@ bool Shard::apply_committed() {
   for (Replica* replica : recovering)
     if (!dead_) worked |= replica->apply_committed();
   return worked;
+}
+
+/// Entries of appends that each group may make in this turn.
+std::size_t Shard::appends_allowed() {
+  if (draining_) return 0;
+  const SteadyTime now = seams_.clock.steady();
+  const std::size_t entries = pace_.entries(journal_->append_room(), journal_->options().capacity_bytes, now);
+  if (entries == AppendPace::kAll) return entries;
+  const bool waiting = std::ranges::any_of(replicas_, [](const auto& replica) { return replica->queued_bytes() > 0; });
+  if (!waiting) return entries;
+  if (entries > 0) pace_.appended(now);
+  if (const auto again = pace_.again_at(); again && pace_timer_ == 0)
+    pace_timer_ = seams_.clock.call_at(*again, [this] {
+      pace_timer_ = 0;
+      seams_.wake();
+    });
+  return entries;
 }
 
 void Shard::journal_durable(std::uint64_t sequence) {
@@ -220,6 +237,10 @@ void Shard::relieve_pressure() {
   }
 
   const SteadyTime now = seams_.clock.steady();
+  if (starved && seams_.starved && now - starved_told_ >= kPressureEvery) {
+    starved_told_ = now;
+    seams_.starved();
+  }
   if (now - space_checked_ >= kPressureEvery) {  // a fast producer fills in a second what is to be kept free
     space_checked_ = now;
     if (journal_->write_refused()) space_.write_refused();
@@ -293,6 +314,7 @@ void Shard::housekeep() {
     context_.memory->trim();
   }
   memory_freed_ &= all_quiet;
+  check_journal_write(now);
   const bool clocks_agree = this->clocks_agree();
   if (clocks_agree)
     for (auto& replica : replicas_) replica->expire_memory();
@@ -315,6 +337,20 @@ bool Shard::checkpoint_quiet() {
         checkpoint(replicas_[i]->group()))
       return true;
   return false;
+}
+
+/// A disk that does not answer is as good as gone: nothing is acknowledged meanwhile, and nobody else can take over
+/// while this process lives. Counted is the time in which the loop was there to look: a process that was stopped is not
+/// ended.
+void Shard::check_journal_write(SteadyTime now) {
+  const std::uint64_t oldest = journal_->oldest_write();
+  const Nanos passed = std::min<Nanos>(now - std::exchange(write_checked_, now), 2 * kHousekeepingEvery);
+  slow_write_for_ = oldest != 0 && oldest == slow_write_ ? slow_write_for_ + passed : Nanos(0);
+  slow_write_ = oldest;
+  if (slow_write_for_ < kLongestJournalWrite) return;
+  fatal({Errc::io_error,
+         fmt::format("{}: a write has not ended for {} s: the disk does not answer", journal_->options().directory,
+                     std::chrono::duration_cast<std::chrono::seconds>(slow_write_for_).count())});
 }
 
 /// An idle shard keeps nothing that it could read again: tails first, since they hold flush buffers.

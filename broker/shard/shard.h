@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "broker/shard/append_pace.h"
 #include "broker/shard/apply_observer.h"
 #include "broker/shard/checkpointer.h"
 #include "broker/shard/replica.h"
@@ -54,9 +55,11 @@ struct ShardSeams {
   Random& random;
   ApplyObserver& observer;
   std::shared_ptr<ProducerBudget> producers;
-  UniqueFunction<void()> wake;               ///< something waits for turn()
-  UniqueFunction<void(const Error&)> fatal;  ///< the process has to exit; nothing is acknowledged after this
-  UniqueFunction<void()> freed = {};         ///< the shard fell idle and freed much memory; may be empty
+  UniqueFunction<void()> wake;                     ///< something waits for turn()
+  UniqueFunction<void(const Error&)> fatal;        ///< the process has to exit; nothing is acknowledged after this
+  UniqueFunction<void()> freed = {};               ///< the shard fell idle and freed much memory; may be empty
+  UniqueFunction<void()> starved = {};             ///< the journal waits for buffers that somebody holds; may be empty
+  std::shared_ptr<UnspilledTotal> unspilled = {};  ///< of the node; none: of this shard alone
   UniqueFunction<void(GroupId, RaftMessage)> send = {};  ///< to other nodes, see ReplicaContext; may be empty
 };
 
@@ -113,6 +116,8 @@ class Shard final : public storage::JournalObserver {
   Result<void> keep_journal_id();
   void report_unknown(const std::vector<storage::DirEntry>& entries, Replica& replica);
   bool tick_due();
+  std::size_t appends_allowed();
+  void check_journal_write(SteadyTime now);
   void arm_tick_timer();
   void arm_idle_mark();
   void relieve_pressure();
@@ -140,6 +145,12 @@ class Shard final : public storage::JournalObserver {
   std::size_t first_in_turn_ = 0;
   Clock::TimerId tick_timer_ = 0;
   SteadyTime tick_at_{0};
+  AppendPace pace_;
+  Clock::TimerId pace_timer_ = 0;
+  std::uint64_t slow_write_ = 0;  ///< the journal's oldest write when it was looked at last; 0: none
+  Nanos slow_write_for_{0};       ///< for how long it has been seen
+  SteadyTime write_checked_{0};
+  SteadyTime starved_told_{0};
   SteadyTime pressure_checked_{0};
   SteadyTime space_checked_{0};
   SteadyTime retention_due_{0};

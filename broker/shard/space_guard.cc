@@ -11,8 +11,14 @@ constexpr std::size_t kPieceBytes = 1U << 20;
 }
 
 SpaceGuard::SpaceGuard(storage::Disk& disk, std::string directory, std::uint64_t min_free_bytes,
-                       std::uint64_t reserve_bytes)
-    : disk_(disk), directory_(std::move(directory)), min_free_bytes_(min_free_bytes), reserve_bytes_(reserve_bytes) {}
+                       std::uint64_t reserve_bytes, std::shared_ptr<UnspilledTotal> unspilled)
+    : disk_(disk),
+      directory_(std::move(directory)),
+      min_free_bytes_(min_free_bytes),
+      reserve_bytes_(reserve_bytes),
+      unspilled_(unspilled ? std::move(unspilled) : std::make_shared<UnspilledTotal>()) {}
+
+SpaceGuard::~SpaceGuard() { unspilled_->replace(counted_bytes_, 0); }
 
 Result<void> SpaceGuard::start() {
   auto there = disk_.exists(path());
@@ -35,13 +41,14 @@ Result<void> SpaceGuard::start() {
   return storage::sync_blocking(disk_, **file);
 }
 
-void SpaceGuard::check(std::uint64_t needed_bytes) {
+void SpaceGuard::check(std::uint64_t unspilled_bytes) {
+  unspilled_->replace(std::exchange(counted_bytes_, unspilled_bytes), unspilled_bytes);
   auto space = disk_.space(directory_);
   if (!space) {
     log_warn("free space of {} can't be told: {}", directory_, space.error().message);
     return;
   }
-  const std::uint64_t wanted = min_free_bytes_ + needed_bytes;
+  const std::uint64_t wanted = min_free_bytes_ + unspilled_->bytes();
   // A little more than it takes to be full, so that the state does not flap.
   const std::uint64_t enough = full_ ? wanted + wanted / 8 + (have_reserve_ ? 0 : reserve_bytes_) : wanted;
   const bool full = space->free_bytes < enough;
@@ -88,15 +95,16 @@ void SpaceGuard::write_reserve(std::uint64_t at) {
     have_reserve_ = true;
     return;
   }
-  file_->write(at, zeros_, storage::WriteSync::none, [this, alive = std::weak_ptr(alive_), at](const Result<void>& done) {
-    if (alive.expired()) return;
-    if (done) return write_reserve(at + zeros_.size());
-    file_.reset();
-    zeros_ = {};
-    busy_ = false;
-    full_ = true;
-    have_reserve_ = true;  // what there is of it is given up by the next check
-  });
+  file_->write(at, zeros_, storage::WriteSync::none,
+               [this, alive = std::weak_ptr(alive_), at](const Result<void>& done) {
+                 if (alive.expired()) return;
+                 if (done) return write_reserve(at + zeros_.size());
+                 file_.reset();
+                 zeros_ = {};
+                 busy_ = false;
+                 full_ = true;
+                 have_reserve_ = true;  // what there is of it is given up by the next check
+               });
 }
 
 }  // namespace sluice::broker

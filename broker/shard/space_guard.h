@@ -1,9 +1,10 @@
 // Watches free disk space for a shard. While there is too little, produce is refused (the disk must have room for what
-// is in memory and for checkpoints); deletes, start-offset advances and votes stay possible through a reserve file that is
-// given up then and written again when there is room. Service resumes by itself.
-// Owner: Shard. Thread safety: the shard's thread.
+// is in memory and for checkpoints); deletes, start-offset advances and votes stay possible through a reserve file that
+// is given up then and written again when there is room. Service resumes by itself. Owner: Shard. Thread safety: the
+// shard's thread.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -13,15 +14,30 @@
 
 namespace sluice::broker {
 
+/// What all shards of a node have in memory only: their disk must have room for the sum. Thread safety: any thread.
+class UnspilledTotal {
+ public:
+  void replace(std::uint64_t before, std::uint64_t now) { bytes_.fetch_add(now - before, std::memory_order_relaxed); }
+  std::uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> bytes_{0};
+};
+
 class SpaceGuard {
  public:
-  /// `directory` is the shard's own, on the disk that is watched.
-  SpaceGuard(storage::Disk& disk, std::string directory, std::uint64_t min_free_bytes, std::uint64_t reserve_bytes);
+  /// `directory` is the shard's own, on the disk that is watched. `unspilled` is shared by the shards of the node.
+  SpaceGuard(storage::Disk& disk, std::string directory, std::uint64_t min_free_bytes, std::uint64_t reserve_bytes,
+             std::shared_ptr<UnspilledTotal> unspilled);
+  ~SpaceGuard();
+  SpaceGuard(const SpaceGuard&) = delete;
+  SpaceGuard& operator=(const SpaceGuard&) = delete;
 
   /// Writes the reserve file if it is missing; blocking, at start-up. A disk without room for it starts as full.
   Result<void> start();
-  /// Looks at the disk: `needed_bytes` is what must still fit besides the minimum.
-  void check(std::uint64_t needed_bytes);
+  /// Looks at the disk, which must have room for what the shards have in memory only and for the minimum beside it;
+  /// `unspilled_bytes` is what this shard has.
+  void check(std::uint64_t unspilled_bytes);
   /// A write was refused for lack of space: full until a check finds room.
   void write_refused();
   bool full() const { return full_; }
@@ -36,6 +52,8 @@ class SpaceGuard {
   const std::string directory_;
   const std::uint64_t min_free_bytes_;
   const std::uint64_t reserve_bytes_;
+  const std::shared_ptr<UnspilledTotal> unspilled_;
+  std::uint64_t counted_bytes_ = 0;  ///< in it, of this shard
   bool full_ = false;
   bool have_reserve_ = false;
   bool busy_ = false;

@@ -17,8 +17,9 @@ namespace sluice::kafka {
 
 /// Bounds on what one message may make us allocate.
 struct DecodeLimits {
-  /// Array elements of all arrays together: with the largest element (some 200 bytes) about 20 MiB.
-  std::size_t max_elements = 100'000;
+  /// Array elements of all arrays together: a node's partitions, each in a topic of its own, and some. What a service
+  /// makes of an element is up to a KiB.
+  std::size_t max_elements = 50'000;
 };
 
 class Reader {

@@ -91,6 +91,7 @@ void Journal::flush() { impl_->writer_.flush(); }
 void Journal::mark_idle() { impl_->writer_.mark_idle(); }
 bool Journal::write_refused() const { return impl_->writer_.write_refused(); }
 void Journal::retry_refused() { impl_->writer_.retry_refused(); }
+std::uint64_t Journal::oldest_write() const { return impl_->writer_.oldest_write(); }
 bool Journal::clean() const { return impl_->writer_.clean(); }
 
 Result<JournalPosition> Journal::position(GroupId group, LogIndex index) const {

@@ -162,6 +162,8 @@ class Journal {
   /// are not durable before; nothing is lost.
   bool write_refused() const;
   void retry_refused();
+  /// The number of the oldest flush whose write is under way; 0: there is none, or the disk has no room for it.
+  std::uint64_t oldest_write() const;
   /// True when nothing is appended that is not yet durable.
   bool clean() const;
 

@@ -12,11 +12,10 @@ std::string place(const JournalOptions& options, const JournalPosition& position
   return fmt::format("{}/{} at {}", options.directory, journal_file_name(position.file), position.offset);
 }
 
-bool sensible(const JournalPosition& position, const JournalOptions& options) {
-  const std::uint64_t most = flush_span(record_span(options.max_entry_bytes));
+/// Entries of an earlier life may be larger than this one takes: the file's end is what bounds them.
+bool sensible(const JournalPosition& position) {
   return position.offset % kJournalBlock == 0 && position.flush_bytes % kJournalBlock == 0 &&
-         position.flush_bytes > 0 && position.flush_bytes <= std::max<std::uint64_t>(most, options.flush_bytes) &&
-         position.payload_offset >= kFlushHeaderBytes + kRecordHeaderBytes &&
+         position.flush_bytes > 0 && position.payload_offset >= kFlushHeaderBytes + kRecordHeaderBytes &&
          std::uint64_t{position.payload_offset} + position.payload_bytes <= position.flush_bytes;
 }
 
@@ -41,7 +40,7 @@ void JournalReader::read(const JournalPosition& position, UniqueFunction<void(Re
     const ByteSpan bytes(memory->data + position.payload_offset, position.payload_bytes);
     return done(SharedBytes(memory->owner, bytes, memory->charge));
   }
-  if (!sensible(position, options_) || position.offset + position.flush_bytes > file->end) {
+  if (!sensible(position) || position.offset + position.flush_bytes > file->end) {
     return done(fail(Errc::not_found, place(options_, position) + " is no flush of this journal"));
   }
   const Place key{position.file, position.offset};

@@ -46,6 +46,9 @@ class JournalWriter {
   /// Writes again what the disk had no room for.
   void retry_refused();
   bool write_refused() const { return !refused_.empty(); }
+  std::uint64_t oldest_write() const {
+    return in_flight_.empty() || write_refused() ? 0 : in_flight_.front()->sequence;
+  }
 
   bool clean() const { return durable_record_ == last_record_; }
   bool broken() const { return broken_; }

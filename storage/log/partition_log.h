@@ -54,7 +54,9 @@ struct LogOptions {
   std::uint64_t index_interval_bytes = 4096;
   std::size_t direct_run_bytes = 256U << 10;  ///< a spill's write of so much goes past the page cache; >= 8 KiB
   std::size_t tail_bytes = 1U << 20;          ///< spilled batches kept in memory for tail readers, at most
-  std::size_t max_decompressed_bytes = 64U << 20;
+  /// For a look-up by time; what unfolds to more counts as one record (log_time.cc). Clients' batches are of a
+  /// megabyte.
+  std::size_t max_decompressed_bytes = 2U << 20;
 };
 
 struct SegmentState {

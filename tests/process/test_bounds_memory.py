@@ -1,14 +1,11 @@
 """The memory budget of the node under clients that send much, take little, or go away: nothing grows past it, and who
 behaves is served."""
-import os
-import random
 import struct
+import threading
 
 import clients
 import wire
-from bounds import MIB, BoundsTest, MemoryWatch, scaled
-
-NOISE = random.Random(1).randbytes(1 << 20)
+from bounds import MIB, NOISE, BoundsTest, MemoryWatch, scaled
 
 
 def large_batch(size):
@@ -31,7 +28,6 @@ class MemoryBudget(BoundsTest):
 
     def serve_beside(self, abuse):
         """Goes on with the abuse while the witnesses have their rounds."""
-        import threading
         stopping = threading.Event()
 
         def run():

@@ -175,21 +175,3 @@ class Malformed(BrokerTest):
         self.assertEqual(status, 0, "idle connections do not hold up the end")
         self.node.start()
         self.bystander = Connection(self.node)
-
-
-class ConnectionLimit(BrokerTest):
-    def test_more_wait_until_some_close(self):
-        node = self.broker(shards=1, settings={"kafka.max_connections": "10"})
-        held = [Connection(node) for _ in range(10)]
-        for connection in held:
-            connection.send(wire.request(wire.API_VERSIONS, 0))
-            connection.reply()
-        late = Connection(node, limit_s=1)
-        late.send(wire.request(wire.API_VERSIONS, 0, correlation=9))
-        with self.assertRaises(TimeoutError):
-            late.reply()
-        held.pop().close()
-        late.socket.settimeout(20)
-        self.assertEqual(late.reply()[0], 9)
-        for connection in [*held, late]:
-            connection.close()

@@ -165,7 +165,7 @@ class Fetched(NamedTuple):
     partitions: dict  # (topic, partition) -> FetchedPartition; the topic is a name or, from v13 on, an id
 
 
-def fetch(session, epoch, partitions, forgotten=(), version=11, wait_ms=0, max_bytes=1 << 20):
+def fetch(session, epoch, partitions, forgotten=(), version=11, wait_ms=0, max_bytes=1 << 20, min_bytes=1):
     """A Fetch request, v7 to v16, of [(topic, partition, offset)]; a session's own partitions need not be named."""
     flexible = version >= 12
 
@@ -182,10 +182,10 @@ def fetch(session, epoch, partitions, forgotten=(), version=11, wait_ms=0, max_b
     wanted = []
     for topic, index, offset in partitions:
         part = struct.pack(">i", index) + (struct.pack(">i", -1) if version >= 9 else b"") + struct.pack(">q", offset)
-        part += (struct.pack(">i", -1) if flexible else b"") + struct.pack(">qi", -1, 1 << 20)
+        part += (struct.pack(">i", -1) if flexible else b"") + struct.pack(">qi", -1, max_bytes)
         wanted.append(named(topic) + many([part + tags]) + tags)
     gone = [named(topic) + many([struct.pack(">i", index)]) + tags for topic, index in forgotten]
-    body = (struct.pack(">i", -1) if version < 15 else b"") + struct.pack(">iiibii", wait_ms, 1, max_bytes, 0, session, epoch)
+    body = (struct.pack(">i", -1) if version < 15 else b"") + struct.pack(">iiibii", wait_ms, min_bytes, max_bytes, 0, session, epoch)
     body += many(wanted) + many(gone)
     if version >= 11:
         body += b"\1" if flexible else string("")  # the rack

@@ -76,6 +76,16 @@ class Witness:
             raise AssertionError("the client that behaves gave no account")
         return self.told
 
+    def end_after_kill(self):
+        """Its account, when the broker was killed under it."""
+        while self.told is None:
+            try:
+                self.read(1)
+            except AssertionError:
+                if self.told is None:
+                    raise
+        return self.end()
+
     def kill(self):
         if self.process.poll() is None:
             self.process.kill()

@@ -52,6 +52,7 @@ ShardSnapshot sample_shard(std::uint32_t id) {
   s.services.fetched_bytes = ++next;
   s.kafka.connections_opened = ++next;
   s.kafka.connections_failed = ++next;
+  s.kafka.connections_refused = 5;
   s.kafka.received_bytes = ++next;
   s.kafka.sent_bytes = ++next;
   for (std::uint64_t& count : s.kafka.requests) count = ++next;

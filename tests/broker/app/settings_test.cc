@@ -31,6 +31,9 @@ std::map<std::string, std::string> fields(const Settings& s) {
           {"kafka.advertise", s.kafka_advertise},
           {"kafka.max_request_bytes", text(s.kafka_max_request_bytes)},
           {"kafka.max_connections", text(s.kafka_max_connections)},
+          {"kafka.idle_timeout_ms", text(s.kafka_idle_timeout_ms)},
+          {"kafka.frame_timeout_ms", text(s.kafka_frame_timeout_ms)},
+          {"log.max_producers", text(s.max_producers)},
           {"metrics.listen", s.metrics_listen},
           {"shards", text(s.shards)},
           {"io_engine", s.io_engine},
@@ -60,7 +63,8 @@ std::map<std::string, std::string> fields(const Settings& s) {
 const std::map<std::string, std::string>& other_values() {
   static const std::map<std::string, std::string> kOther{
       {"data_dir", "/srv/sluice"}, {"journal_dir", "/nvme"}, {"kafka.listen", "[::1]:0"}, {"kafka.advertise", "broker.example:19092"},
-      {"kafka.max_request_bytes", "65536"}, {"kafka.max_connections", "7"}, {"metrics.listen", "[::1]:9100"}, {"shards", "256"}, {"io_engine", "threads"},
+      {"kafka.max_request_bytes", "65536"}, {"kafka.max_connections", "7"}, {"kafka.idle_timeout_ms", "101"}, {"kafka.frame_timeout_ms", "102"},
+      {"log.max_producers", "3"}, {"metrics.listen", "[::1]:9100"}, {"shards", "256"}, {"io_engine", "threads"},
       {"log_level", "4"}, {"topics.auto_create", "false"}, {"topics.default_partitions", "12"}, {"topics.max_partitions", "13"},
       {"journal.capacity_bytes", "4194304"}, {"journal.file_bytes", "1048576"}, {"journal.sync", "fdatasync"},
       {"journal.direct", "false"}, {"memory.budget_bytes", "1"}, {"memory.topic_bytes", "65535"}, {"memory.spill_bytes", "65536"}, {"memory.max_unspilled_bytes", "65537"},

@@ -49,7 +49,7 @@ class DataHandlers : public ListenerTest {
       ADD_FAILURE() << "the service was not asked";
       return {};
     }
-    last_fetch_ = broker_.fetches.front().request;
+    last_fetch_ = std::move(broker_.fetches.front().request);
     std::vector<FetchPartResult> results;
     results.push_back(std::move(result));
     FakeBroker::answer(broker_.fetches, std::move(results));

@@ -230,7 +230,11 @@ TEST_F(KafkaSessionTest, MalformedInputClosesItsConnectionAloneWithOneWarning) {
   EXPECT_FALSE(healthy->ask<kafka::ApiVersionsResponse>(3, kafka::ApiVersionsRequest{}).api_keys.empty());
 }
 
-TEST_F(KafkaSessionTest, AFloodOfMistakesIsNotAFloodOfLines) {
+struct CrowdTest : ListenerTest {
+  CrowdTest() : ListenerTest(KafkaSettings{}) {}
+};
+
+TEST_F(CrowdTest, AFloodOfMistakesIsNotAFloodOfLines) {
   std::vector<std::unique_ptr<TestClient>> clients;
   for (int i = 0; i < 300; ++i) clients.push_back(connect());
   for (const auto& client : clients) client->send_bytes(bytes_of({0xff, 0xff, 0xff, 0xff}));
@@ -326,19 +330,29 @@ TEST_F(KafkaSessionTest, WithoutConnectionsNoTimerRuns) {
   EXPECT_EQ(scheduler_.pending(), 0U);
 }
 
-TEST_F(KafkaSessionTest, AtTheConnectionLimitOthersWait) {
+TEST_F(KafkaSessionTest, BeyondTheConnectionLimitOthersAreToldAtOnce) {
   std::vector<std::unique_ptr<TestClient>> clients;
-  for (int i = 0; i < 5; ++i) clients.push_back(connect());
-  EXPECT_EQ(server_->session_count(), 4U);
-  EXPECT_EQ(logged_warnings().size(), 1U);
-  clients[4]->send(1, 0, kafka::ApiVersionsRequest{});
+  for (int i = 0; i < 20; ++i) clients.push_back(connect());
   settle();
-  EXPECT_TRUE(clients[4]->replies().empty());
+  EXPECT_EQ(server_->session_count(), 4U);
+  for (std::size_t i = 0; i < clients.size(); ++i) EXPECT_EQ(clients[i]->ended(), i >= 4) << i;
+  EXPECT_EQ(server_->stats().connections_refused, 16U);
+  EXPECT_LE(logged_warnings().size(), 3U) << "few lines, however many they are";
   clients[0]->close();
   settle();
-  EXPECT_EQ(clients[4]->replies().size(), 1U);
-  EXPECT_EQ(server_->session_count(), 4U);
-  EXPECT_EQ(logged_warnings().size(), 1U) << "full again, which is no news";
+  auto later = connect();
+  later->send(1, 0, kafka::ApiVersionsRequest{});
+  settle();
+  EXPECT_EQ(later->replies().size(), 1U);
+}
+
+TEST_F(KafkaSessionTest, TheLimitIsOfAllServersTogether) {
+  auto limit = std::make_shared<ConnectionLimit>(1);
+  EXPECT_TRUE(limit->enter());
+  EXPECT_FALSE(limit->enter());
+  EXPECT_EQ(limit->used(), 1U);
+  limit->leave();
+  EXPECT_TRUE(limit->enter());
 }
 
 TEST_F(KafkaSessionTest, DrainAnswersWhatIsUnderWayAndThenCloses) {

@@ -129,6 +129,33 @@ TEST_F(Tcp, ASentPieceIsLetGo) {
   EXPECT_EQ(large.use_count(), 1);
 }
 
+TEST_F(Tcp, WhatIsNotSentCanBeCopiedOutOfASharedBuffer) {
+  listen();
+  auto client = connect_and_accept();
+  constexpr std::size_t kPiece = 3U << 20, kPieces = 6;
+  auto shared = std::make_shared<std::vector<std::byte>>();
+  for (std::size_t i = 0; i < kPiece * kPieces; ++i) shared->push_back(static_cast<std::byte>(i * 7 % 251));
+  const std::string expected(as_text(*shared));
+  const std::weak_ptr<const void> alive = shared;
+  std::vector<SharedBytes> pieces;
+  for (std::size_t i = 0; i < kPieces; ++i)
+    pieces.emplace_back(shared, ByteSpan(*shared).subspan(i * kPiece, kPiece), shared->size());
+  shared.reset();
+  EXPECT_EQ(client->unsent_bytes(), 0U);
+  bool written = false;
+  client->write(std::move(pieces), [&](Result<void> outcome) { written = outcome.has_value(); });
+  for (int i = 0; i < 100; ++i) loop_.poll();
+  EXPECT_FALSE(written);
+  EXPECT_GT(client->unsent_bytes(), 0U);
+  EXPECT_LT(client->unsent_bytes(), expected.size()) << "the system took some";
+  EXPECT_FALSE(alive.expired());
+  client->own_unsent();
+  EXPECT_TRUE(alive.expired());
+  EXPECT_EQ(read_text(*accepted_[0], expected.size()), expected);
+  EXPECT_TRUE(drive_until(loop_, [&] { return written; }));
+  EXPECT_EQ(client->unsent_bytes(), 0U);
+}
+
 TEST_F(Tcp, ThePeersEndIsAReadOfZero) {
   listen();
   auto client = connect_and_accept();

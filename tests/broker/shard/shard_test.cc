@@ -421,6 +421,54 @@ TEST(Shard, AFullDiskRefusesProducingAndRecoversByItself) {
   EXPECT_FALSE(m.fatal_error);
 }
 
+TEST(Shard, AJournalThatCheckpointsDoNotEmptyTakesCommandsStillAndLosesNothing) {
+  ShardMachine m;
+  ASSERT_TRUE(m.start());
+  m.create();
+  m.store.stall("group-1/checkpoint", std::chrono::seconds(60));
+  std::vector<ShardMachine::Answer> answers;
+  for (int i = 0; i < 80; ++i) answers.push_back(m.send(std::to_string(i) + std::string(50'000, 'j')));
+  m.run(std::chrono::seconds(5));
+  const auto kept = [&] {
+    return std::ranges::count_if(answers, [](const auto& answer) { return answer->has_value(); });
+  };
+  const auto before = kept();
+  EXPECT_GT(before, 20);
+  EXPECT_LT(before, 60) << "what does not fit waits";
+  const ShardReport full = m.shard().report();
+  EXPECT_GT(full.journal_used_bytes, full.journal_capacity_bytes / 2);
+  EXPECT_LT(full.journal_used_bytes, full.journal_capacity_bytes);
+  m.create({}, 1);
+  EXPECT_TRUE(m.replica().find(ShardMachine::partition(1)) != nullptr) << "the last of it is for commands";
+  EXPECT_EQ(kept(), before);
+  m.store.stall("group-1/checkpoint", Nanos(0));
+  m.run_until([&] { return kept() == 80; });
+  for (int i = 0; i < 80; ++i) ASSERT_TRUE(**answers[static_cast<std::size_t>(i)]) << i;
+  EXPECT_EQ(m.values().size(), 80U);
+  EXPECT_FALSE(m.fatal_error);
+}
+
+TEST(Shard, AWriteThatNeverEndsEndsTheNode) {
+  for (const int stall_s : {12, 120}) {  // of the write, and of its sync
+    ShardMachine m;
+    ASSERT_TRUE(m.start());
+    m.create();
+    m.store.stall("journal", std::chrono::seconds(stall_s));
+    const auto answer = m.send("late");
+    m.run(std::chrono::seconds(20));
+    EXPECT_FALSE(m.fatal_error);
+    m.run(std::chrono::seconds(20));
+    EXPECT_EQ(m.fatal_error.has_value(), stall_s > 30);
+    if (m.fatal_error) {
+      EXPECT_NE(m.fatal_error->message.find("does not answer"), std::string::npos) << m.fatal_error->message;
+      EXPECT_TRUE(answer->has_value() && !**answer) << "nothing is acknowledged";
+    } else {
+      m.run_until([&] { return answer->has_value(); });
+      EXPECT_TRUE(**answer);
+    }
+  }
+}
+
 TEST(Shard, TailsOfManyPartitionsNeverStarveTheJournalOfBuffers) {
   ShardMachine m;
   ASSERT_TRUE(m.start());

@@ -23,6 +23,14 @@ class SimStream final : public broker::Stream {
   void write(std::vector<SharedBytes> pieces, UniqueFunction<void(Result<void>)> done) override {
     connection_->write(side_, std::move(pieces), std::move(done));
   }
+  std::size_t unsent_bytes() const override {
+    std::size_t bytes = 0;
+    for (const SharedBytes& piece : connection_->ends[side_].unsent) bytes += piece.size();
+    return bytes;
+  }
+  void own_unsent() override {
+    for (SharedBytes& piece : connection_->ends[side_].unsent) piece = SharedBytes::copy_of(piece);
+  }
   void close() override { connection_->close(side_); }
   const std::string& peer() const override { return connection_->ends[side_].peer; }
 
