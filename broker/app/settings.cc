@@ -186,7 +186,7 @@ const std::vector<Setting>& all_settings() {
        number(&Settings::memory_max_unspilled_bytes, 0, kTiB)},
       {"log.max_open_files", "1024", "open segment files of a shard",
        number(&Settings::log_max_open_files, 8, 1'000'000)},
-      {"log.direct_bytes", "256KiB", "a write to a segment of so much or more goes past the page cache",
+      {"log.direct_bytes", "32KiB", "a write to a segment of so much or more goes past the page cache",
        number(&Settings::log_direct_bytes, 8 * 1024, kTiB)},
       {"log.retention_check_ms", "60000", "how often retention looks for what is due",
        number(&Settings::retention_check_ms, 1, kDayMs)},

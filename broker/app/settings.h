@@ -44,7 +44,7 @@ struct Settings {
   std::uint64_t memory_spill_bytes = 0;   ///< a shard
   std::uint64_t memory_max_unspilled_bytes = 0;
   std::uint64_t log_max_open_files = 1024;  ///< a shard
-  std::uint64_t log_direct_bytes = 256ULL << 10;
+  std::uint64_t log_direct_bytes = 32ULL << 10;
   std::uint64_t disk_min_free_bytes = 64ULL << 20;
   std::uint64_t disk_reserve_bytes = 16ULL << 20;  ///< a shard
   std::int64_t retention_check_ms = 60'000;

@@ -63,6 +63,7 @@ class PartitionLog::Impl final : public TailHolder, public std::enable_shared_fr
   Offset end() const { return end_; }
   std::uint64_t size_bytes() const;
   const TailCache& tail() const { return tail_; }
+  std::size_t memory_charge() const { return tail_.charge() + last_block_.memory(); }
   bool spilling() const { return spilling_; }
   bool has_garbage() const { return !garbage_.empty(); }
 
@@ -94,7 +95,7 @@ class PartitionLog::Impl final : public TailHolder, public std::enable_shared_fr
   std::size_t segment_of(Offset offset) const;  ///< its number in segments_, or segments_.size()
   Segment* find_segment(std::uint64_t id);      ///< among the live ones and the garbage
   SegmentView view(std::size_t number) const;
-  void note_tail() { files_->tails().note(*this, tail_.spilled_charge()); }
+  void note_tail() { files_->tails().note(*this, tail_.spilled_charge() + last_block_.memory()); }
   void collect_garbage();
   void became_idle();
   Error gone() const;
@@ -117,7 +118,9 @@ class PartitionLog::Impl final : public TailHolder, public std::enable_shared_fr
   void gather(const Spill& op, MutableByteSpan into) const;
   void spill_write(const std::shared_ptr<Spill>& op, FilePool::Lease file);
   void spill_direct(const std::shared_ptr<Spill>& op);
-  void spill_middle(const std::shared_ptr<Spill>& op);
+  void spill_read_back(const std::shared_ptr<Spill>& op);
+  void spill_blocks(const std::shared_ptr<Spill>& op);
+  void keep_last_block(const Spill& op, std::size_t used);
   void spill_written(const std::shared_ptr<Spill>& op);
   void spill_end(const std::shared_ptr<Spill>& op, Result<void> result);
 
@@ -162,6 +165,15 @@ class PartitionLog::Impl final : public TailHolder, public std::enable_shared_fr
                      std::int64_t most_ms, BatchCheck again);
   void find_max_end(const std::shared_ptr<FindMax>& op, Result<std::optional<TimeMatch>> result);
 
+  /// The spilled bytes of the active segment's last block, where the next write of whole blocks begins.
+  struct LastBlock {
+    Offset segment;
+    std::uint64_t end = 0;  ///< of the segment when they were its last
+    std::unique_ptr<std::byte[]> bytes;
+    bool is_before(Offset base, std::uint64_t position) const { return bytes && segment == base && end == position; }
+    std::size_t memory() const { return bytes ? kDiskBlock : 0; }
+  };
+
   std::shared_ptr<FilePool> files_;
   std::string directory_;
   LogOptions options_;
@@ -169,6 +181,7 @@ class PartitionLog::Impl final : public TailHolder, public std::enable_shared_fr
   std::vector<Segment> segments_;  ///< oldest first, the last is the active one
   std::vector<Segment> garbage_;
   TailCache tail_;
+  LastBlock last_block_;                 ///< kept with the tail, and let go with it
   std::unique_ptr<IndexWriter> writer_;  ///< of the active segment; none: not known yet, or given up
   std::weak_ptr<Prepare> preparing_;
   std::vector<std::weak_ptr<IndexLoad>> loads_;

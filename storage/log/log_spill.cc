@@ -3,13 +3,16 @@
 // ever names a file that may not be there.
 //
 // A large run goes past the page cache: copying into fresh pages of it was a third of the broker's CPU, for bytes that
-// hardly anybody reads from there. Only whole blocks can, so that what lies before the first block boundary and behind
-// the last one is written through the cache, first:
+// hardly anybody reads from there. Only whole blocks can, so the bytes before it in its first block are written again,
+// and its last block is filled up with zeros:
 //
 //   | block          | block          | block          |
-//   .......head......|     middle, direct              |..tail.....
+//   |again...|  the run, direct             |....zeros..|
 //
-// The two never touch the same block, and a reader's buffered copy of the middle is dropped by the kernel.
+// Nothing is left in the page cache: a page here and there would keep the kernel from reading ahead in large folios
+// later, and reading small ones costs three times the CPU. The bytes of the last block are kept for the next run as
+// long as the log keeps a tail (LastBlock), and read back otherwise. To write a block again is as safe as it was in the
+// page cache: what is durable in it does not change.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -39,9 +42,7 @@ struct PartitionLog::Impl::Spill {
   std::uint64_t position = 0;
   SharedBytes single;
   AlignedBuffer staging;
-  // Of a run past the page cache.
-  std::size_t edges_left = 0;
-  Result<void> edges;
+  FilePool::Lease file;
 };
 
 void PartitionLog::Impl::spill(Done done, bool hurried) {
@@ -130,6 +131,7 @@ void PartitionLog::Impl::spill_write(const std::shared_ptr<Spill>& op, FilePool:
                [self = shared_from_this(), op, lease = std::move(file)](Result<void> result) mutable {
                  lease.release();
                  if (!result) return self->spill_end(op, std::move(result));
+                 self->last_block_ = {};
                  self->spill_written(op);
                  self->spill_next(op);
                });
@@ -155,47 +157,60 @@ void PartitionLog::Impl::gather(const Spill& op, MutableByteSpan into) const {
 
 void PartitionLog::Impl::spill_direct(const std::shared_ptr<Spill>& op) {
   take_staging(*op);
-  gather(*op, op->staging.span().subspan(op->position % kDiskBlock, op->bytes));
-  const std::uint64_t end = op->position + op->bytes;
-  const std::size_t head = (kDiskBlock - op->position % kDiskBlock) % kDiskBlock, tail = end % kDiskBlock;
-  CHECK(head + tail < op->bytes, "a run past the page cache has whole blocks");
-  if (head == 0 && tail == 0) return spill_middle(op);
-  files_->acquire(segment_path(directory_, op->base), op->rolls, alive(),
-                  [self = shared_from_this(), op, head, tail, end](Result<FilePool::Lease> file) {
-                    if (!file) return self->spill_end(op, fail(std::move(file.error())));
-                    const auto lease = std::make_shared<FilePool::Lease>(std::move(*file));
-                    const auto written = [self, op, lease](Result<void> result) {
-                      if (!result && op->edges) op->edges = std::move(result);
-                      if (--op->edges_left > 0) return;
-                      lease->release();
-                      if (!op->edges) return self->spill_end(op, std::move(op->edges));
-                      self->spill_middle(op);
-                    };
-                    const ByteSpan run = op->staging.span().subspan(op->position % kDiskBlock, op->bytes);
-                    op->edges = {};
-                    op->edges_left = (head > 0 ? 1U : 0U) + (tail > 0 ? 1U : 0U);
-                    File& target = lease->file();
-                    if (head > 0) target.write(op->position, run.first(head), WriteSync::none, written);
-                    if (tail > 0) target.write(end - tail, run.last(tail), WriteSync::none, written);
-                  });
+  files_->acquire(
+      segment_path(directory_, op->base), op->rolls, alive(),
+      [self = shared_from_this(), op](Result<FilePool::Lease> file) {
+        if (!file) return self->spill_end(op, fail(std::move(file.error())));
+        op->file = std::move(*file);
+        const std::size_t again = op->position % kDiskBlock;
+        if (again == 0) return self->spill_blocks(op);
+        if (!self->last_block_.is_before(op->base, op->position)) return self->spill_read_back(op);
+        std::memcpy(op->staging.data(), self->last_block_.bytes.get(), again);
+        self->spill_blocks(op);
+      },
+      FilePool::Access::direct);
 }
 
-void PartitionLog::Impl::spill_middle(const std::shared_ptr<Spill>& op) {
-  const auto use = [self = shared_from_this(), op](Result<FilePool::Lease> file) {
-    if (!file) return self->spill_end(op, fail(std::move(file.error())));
-    const std::uint64_t from = (op->position + kDiskBlock - 1) / kDiskBlock * kDiskBlock;
-    const std::uint64_t size = (op->position + op->bytes) / kDiskBlock * kDiskBlock - from;
-    const std::size_t in_staging = op->position % kDiskBlock == 0 ? 0 : kDiskBlock;
-    File& target = file->file();
-    target.write(from, op->staging.span().subspan(in_staging, size), WriteSync::none,
-                 [self, op, lease = std::move(*file)](Result<void> result) mutable {
-                   lease.release();
-                   if (!result) return self->spill_end(op, std::move(result));
-                   self->spill_written(op);
-                   self->spill_next(op);
-                 });
-  };
-  files_->acquire(segment_path(directory_, op->base), op->rolls, alive(), use, FilePool::Access::direct);
+void PartitionLog::Impl::spill_read_back(const std::shared_ptr<Spill>& op) {
+  const std::size_t again = op->position % kDiskBlock;
+  op->file.file().read(op->position - again, op->staging.span().first(kDiskBlock),
+                       [self = shared_from_this(), op, again](Result<std::size_t> count) {
+                         if (count && *count < again) {
+                           count = fail(Errc::corrupt,
+                                        fmt::format("segment {} ends before {}", op->file.file().path(), op->position));
+                         }
+                         if (count) return self->spill_blocks(op);
+                         op->file.release();
+                         self->spill_end(op, fail(std::move(count.error())));
+                       });
+}
+
+/// Behind the bytes of its first block that are written again, the run has its place in the staging buffer.
+void PartitionLog::Impl::spill_blocks(const std::shared_ptr<Spill>& op) {
+  const std::size_t again = op->position % kDiskBlock;
+  gather(*op, op->staging.span().subspan(again, op->bytes));
+  const std::size_t used = again + op->bytes, whole = (used + kDiskBlock - 1) / kDiskBlock * kDiskBlock;
+  std::ranges::fill(op->staging.span().subspan(used, whole - used), std::byte{0});
+  op->file.file().write(op->position - again, op->staging.span().first(whole), WriteSync::none,
+                        [self = shared_from_this(), op, used](Result<void> result) {
+                          op->file.release();
+                          if (!result) return self->spill_end(op, std::move(result));
+                          self->keep_last_block(*op, used);
+                          self->spill_written(op);
+                          self->spill_next(op);
+                        });
+}
+
+void PartitionLog::Impl::keep_last_block(const Spill& op, std::size_t used) {
+  const std::size_t rest = used % kDiskBlock;
+  if (rest == 0) {
+    last_block_ = {};
+    return;
+  }
+  if (!last_block_.bytes) last_block_.bytes = std::make_unique_for_overwrite<std::byte[]>(kDiskBlock);
+  std::memcpy(last_block_.bytes.get(), op.staging.data() + used - rest, rest);
+  last_block_.segment = op.base;
+  last_block_.end = op.position + op.bytes;
 }
 
 void PartitionLog::Impl::spill_written(const std::shared_ptr<Spill>& op) {

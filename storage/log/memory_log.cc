@@ -50,7 +50,8 @@ Result<MutableByteSpan> MemoryLog::append(ByteSpan batch, Offset next, std::int6
   CHECK(next > end_ && !batch.empty());
   if (!make_room(batch.size()))
     return fail(Errc::busy, "slow readers hold the memory of this shard's memory topics; retry");
-  const MutableByteSpan copy = chunks_->back()->add(batch, next, max_ms, max_ms < 0 ? now_ms : std::min(max_ms, now_ms));
+  const MutableByteSpan copy =
+      chunks_->back()->add(batch, next, max_ms, max_ms < 0 ? now_ms : std::min(max_ms, now_ms));
   end_ = next;
   bytes_ += batch.size();
   enforce_bound();

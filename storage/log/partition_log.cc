@@ -129,6 +129,8 @@ void PartitionLog::Impl::collect_garbage() {
     ++count;
     writer_ = nullptr;
     writer_given_up_ = false;
+    last_block_ = {};
+    note_tail();
   }
   for (std::size_t i = 0; i < count; ++i) {
     files_->indexes().erase(segments_[i].id);
@@ -150,6 +152,7 @@ void PartitionLog::Impl::remove_garbage(Done done) {
 
 void PartitionLog::Impl::let_tail_go() {
   tail_.drop_spilled();
+  last_block_ = {};
   note_tail();
 }
 
@@ -173,7 +176,7 @@ Offset PartitionLog::start_offset() const { return impl_->start(); }
 Offset PartitionLog::end_offset() const { return impl_->end(); }
 std::uint64_t PartitionLog::size_bytes() const { return impl_->size_bytes(); }
 std::size_t PartitionLog::unspilled_bytes() const { return impl_->tail().unspilled_bytes(); }
-std::size_t PartitionLog::memory_charge() const { return impl_->tail().charge(); }
+std::size_t PartitionLog::memory_charge() const { return impl_->memory_charge(); }
 void PartitionLog::read(Offset offset, std::size_t max_bytes, Offset limit,
                         UniqueFunction<void(Result<LogRead>)> done) {
   impl_->read(offset, max_bytes, limit, std::move(done));

@@ -2,7 +2,9 @@
 // offset order from apply() and are readable at once; `spill()` writes them to the active segment in large writes;
 // `sync()` makes the segments durable for a checkpoint. Knows bytes and files; decides no offset and no retention.
 //
-//   DIR/BASE.log    record batches exactly as on the wire, nothing between them; BASE = 20 digits
+//   DIR/BASE.log    record batches exactly as on the wire, nothing between them; BASE = 20 digits; behind the last one
+//   up
+//                   to a block of zeros: the file is written in whole blocks, and its state says how long it is
 //   DIR/BASE.index  sparse (offset -> position) and (time -> offset); rebuilt when missing or bad (index_format.h)
 //
 // Invariants: append() asserts base offset == end_offset(); data not yet spilled is never evicted; nothing above
@@ -52,7 +54,7 @@ struct LogOptions {
   std::uint64_t segment_bytes = 1U << 30;  ///< a segment is rolled when the next batch would pass this
   std::int64_t segment_ms = std::numeric_limits<std::int64_t>::max();  ///< or came so much later than its first one
   std::uint64_t index_interval_bytes = 4096;
-  std::size_t direct_run_bytes = 256U << 10;  ///< a spill's write of so much goes past the page cache; >= 8 KiB
+  std::size_t direct_run_bytes = 32U << 10;  ///< a spill's write of so much goes past the page cache
   std::size_t tail_bytes = 1U << 20;          ///< spilled batches kept in memory for tail readers, at most
   /// For a look-up by time; what unfolds to more counts as one record (log_time.cc). Clients' batches are of a
   /// megabyte.

@@ -3,6 +3,7 @@ import struct
 from typing import NamedTuple
 
 HEADER = struct.Struct(">qiibIhiqqqhii")  # a record batch, magic v2, up to the record count
+BLOCK = 4096
 CODECS = {0: "none", 1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
 
 
@@ -19,6 +20,8 @@ def batches(path):
     data = path.read_bytes()
     found, at = [], 0
     while at < len(data):
+        if len(data) - at < BLOCK and not any(data[at:]):
+            break  # files are written in whole blocks
         base, length, epoch, magic, _, attributes, *_, records = HEADER.unpack_from(data, at)
         if magic != 2 or at + 12 + length > len(data):
             raise AssertionError(f"{path}: no batch at byte {at}")

@@ -361,15 +361,21 @@ TEST(PartitionLog, LargeRunsGoPastThePageCacheAndMeetAtEveryAlignment) {
   options.tail_bytes = 0;
   options.segment_bytes = 300'000;
   LogMachine m(1, options);
-  // Sizes around a block, so that heads, tails and runs that begin or end at a block all occur.
+  // Sizes around a block, so that runs that begin or end at a block, before it and behind it all occur. The bytes of the
+  // last block are kept with the tail; once that is let go of they are read back.
   for (int nth = 0; nth < 300; ++nth) {
     m.append({1000 + nth}, static_cast<std::size_t>(nth % 3 == 0 ? 4096 - 80 + nth % 20 : 2000 + nth * 13 % 5000));
     if (nth % 4 == 3) ASSERT_TRUE(m.spill());
+    if (nth % 12 == 7) m.log->drop_tail();
     if (nth == 7) EXPECT_TRUE(m.files->is_open(m.segment(0), FilePool::Access::direct));
+    if (nth < 30) EXPECT_FALSE(m.files->is_open(m.segment(0), FilePool::Access::buffered)) << "not a byte but past it";
   }
   m.check_all();
   m.take_checkpoint();
   m.crash();
+  m.check_all();
+  m.append({3000}, 10'000);
+  ASSERT_TRUE(m.spill());
   m.check_all();
 }
 
