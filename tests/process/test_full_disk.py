@@ -181,7 +181,11 @@ class FullDisk(BrokerTest):
     def verify_patient_load(self, producer, reports, count):
         self.assertEqual(producer.flush(60), 0)
         self.assertEqual([report for report in reports if report[0]], [])
-        self.assertEqual(sorted(offset for _, offset in reports), list(range(count)))
+        self.assertEqual(len(reports), count)
+        # A retry that meets its own batch behind five later ones is told that it is kept, and not where (error 46).
+        told = [offset for _, offset in reports if offset is not None and offset >= 0]
+        self.assertEqual(len(told), len(set(told)))
+        self.assertLessEqual(set(told), set(range(count)))
         got = clients.records(self.node, "idempotent")
         self.assertEqual([offset for offset, _ in got], list(range(count)))
         self.assertTrue(all(value == self.value("idempotent", nth) for nth, (_, value) in enumerate(got)))
