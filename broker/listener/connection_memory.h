@@ -112,6 +112,9 @@ class ConnectionMemory : public std::enable_shared_from_this<ConnectionMemory> {
   std::size_t fetch_bytes() const;
   /// Whether connections may take more than they need to hold what has come.
   bool roomy() const { return held_.request_bytes < max_requests_ / 2; }
+  /// Whether large requests have to wait: then nobody is to hold what small ones need before it is known what it is
+  /// for.
+  bool tight() const { return !fits(kSmallBuffer + 1, usual_bytes()); }
   const Held& held() const { return held_; }
 
  private:

@@ -264,6 +264,7 @@ void KafkaSession::on_written(const Result<void>& outcome) {
 void KafkaSession::read() {
   if (reading_) return;
   frames_.allow_bulk(context_->memory->roomy());
+  frames_.hold_least(context_->memory->tight());
   const std::size_t fresh = frames_.next_buffer();
   if (fresh > 0 && !context_->memory->may_grow(*this, fresh, slots_.empty())) {
     frame_since_.reset();  // it is we who make it wait

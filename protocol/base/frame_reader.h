@@ -41,6 +41,8 @@ class FrameReader {
   FrameReader(LengthRule rule, std::size_t max_frame_bytes) : rule_(rule), max_frame_bytes_(max_frame_bytes) {}
   /// Whether memory may be spent on receiving much at once. Until told otherwise: no.
   void allow_bulk(bool allowed) { bulk_allowed_ = allowed; }
+  /// Whether what waits for a frame is to be of kLeastCapacity, whatever used to come at once.
+  void hold_least(bool least) { hold_least_ = least; }
 
   /// Where to receive the next bytes: never empty. Valid until the next call of any other function.
   MutableByteSpan prepare();
@@ -67,6 +69,7 @@ class FrameReader {
   std::size_t renewed_capacity() const;
   /// Of a buffer in which a frame begins.
   std::size_t first_capacity() const {
+    if (hold_least_) return kLeastCapacity;
     return std::min(first_capacity_, bulk_allowed_ && streaming_ ? kMostBulkCapacity : kMostFirstCapacity);
   }
   /// Moves what is pending into a buffer with room for more.
@@ -83,6 +86,7 @@ class FrameReader {
   std::size_t first_capacity_ = kLeastCapacity;
   std::size_t last_size_ = 0;  ///< of the last whole frame, with its length field
   bool bulk_allowed_ = false;
+  bool hold_least_ = false;
   bool streaming_ = false;  ///< the last bytes filled the buffer and went beyond the frame they began with
 };
 

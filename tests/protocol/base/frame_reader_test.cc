@@ -156,6 +156,29 @@ TEST(FrameReader, BulkEndsWithTheStream) {
   EXPECT_LE(most, frame.size() + (4 << 10)) << "who waits for replies has no use for more than a frame";
 }
 
+TEST(FrameReader, HoldsLittleForAFrameThatMayNeverComeWhereMemoryIsTight) {
+  const std::vector<std::byte> frame = framed(std::string(15'000, 'x'));
+  FrameReader frames(rule, 1 << 20);
+  for (int i = 0; i < 20; ++i) {
+    frames.feed(frame);
+    drain(frames);
+  }
+  const std::vector<std::byte> small = framed(std::string(2000, 'x'));
+  for (const bool tight : {false, true}) {
+    frames.hold_least(tight);
+    frames.feed(small);
+    drain(frames);
+    while (frames.next_buffer() == 0) {  // as the buffer is used up
+      frames.feed(small);
+      drain(frames);
+    }
+    frames.prepare();
+    EXPECT_EQ(frames.capacity() > FrameReader::kLeastCapacity + FrameReader::kLeastSpace, !tight) << frames.capacity();
+    frames.feed(small);
+    EXPECT_EQ(drain(frames).size(), 1U);
+  }
+}
+
 TEST(FrameReader, LetsGoOfAnEmptyBuffer) {
   FrameReader frames(rule, 1000);
   EXPECT_EQ(frames.capacity(), 0U) << "a new connection holds nothing";
