@@ -2,6 +2,7 @@
 // Exit status: 0 after SIGTERM or SIGINT; 1 an error of the machine or the data; 2 a wrong setting; 3 the data
 // directory or the address is in use by another process.
 #include <fmt/core.h>
+#include <google/protobuf/stubs/logging.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
@@ -65,6 +66,8 @@ int main(int argc, char** argv) {
   shorthand("--data-dir", "data_dir", "directory of everything the node keeps [data]");
   shorthand("--journal-dir", "journal_dir", "directory of the journals, if they are to be on another disk");
   shorthand("--kafka-listen", "kafka.listen", "HOST:PORT for Kafka clients; port 0 picks one [127.0.0.1:9092]");
+  shorthand("--native-listen", "native.listen",
+            "HOST:PORT for Sluice's own clients; port 0 picks one, '' is none [127.0.0.1:4150]");
   shorthand("--metrics-listen", "metrics.listen",
             "HOST:PORT that serves metrics to Prometheus; port 0 picks one [none]");
   shorthand("--shards", "shards", "threads, when the data directory is made; 0 is one a core");
@@ -92,6 +95,8 @@ int main(int argc, char** argv) {
   }
   for (const auto& [name, value] : given)
     if (auto done = sluice::broker::set_setting(settings, name, value); !done) return complain(done.error());
+  // Protobuf would tell stderr of every text from a peer that is not UTF-8.
+  google::protobuf::SetLogHandler(nullptr);
   sluice::set_log_sink(write_line, settings.log_level);
 
   // Every thread starts with these blocked, so that they come to sigwait() alone.
@@ -104,8 +109,8 @@ int main(int argc, char** argv) {
 
   Node node(settings);
   if (auto started = node.start(); !started) return complain(started.error());
-  fmt::print("sluiced ready kafka={} data={} shards={} io={}{}{}\n", node.kafka_address(), settings.data_dir,
-             node.shards(), node.io_engine(),
+  fmt::print("sluiced ready kafka={} data={} shards={} io={}{}{}{}{}\n", node.kafka_address(), settings.data_dir,
+             node.shards(), node.io_engine(), node.native_address().empty() ? "" : " native=", node.native_address(),
              node.metrics_address().empty() ? "" : " metrics=", node.metrics_address());
   std::fflush(stdout);
   int received = 0;

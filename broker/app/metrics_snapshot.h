@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "broker/listener/kafka_stats.h"
+#include "broker/listener/native_stats.h"
 #include "broker/net/event_loop.h"
 #include "broker/service/service_stats.h"
 #include "broker/shard/shard_report.h"
@@ -22,7 +23,9 @@ struct ShardSnapshot {
   ShardReport shard;
   ServiceStats services;
   KafkaStats kafka;
+  NativeStats native;
   std::size_t connections = 0;
+  std::size_t native_connections = 0;
   std::size_t request_bytes = 0, reply_bytes = 0;  ///< that connections hold in memory
   std::size_t fetch_sessions = 0;
 };

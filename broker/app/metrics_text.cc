@@ -103,6 +103,19 @@ constexpr std::array kShardMetrics{
                 SLUICE_OF_SHARD(s.kafka.sent_bytes)},
     ShardMetric{"sluice_kafka_fetch_sessions", "Fetch sessions that are kept.", kGauge,
                 SLUICE_OF_SHARD(s.fetch_sessions)},
+    ShardMetric{"sluice_native_connections", "Open connections of native clients.", kGauge,
+                SLUICE_OF_SHARD(s.native_connections)},
+    ShardMetric{"sluice_native_connections_opened_total", "Connections that native clients opened.", kCounter,
+                SLUICE_OF_SHARD(s.native.connections_opened)},
+    ShardMetric{"sluice_native_connections_failed_total",
+                "Connections that the broker closed for what the client sent, or did not send or take in time.",
+                kCounter, SLUICE_OF_SHARD(s.native.connections_failed)},
+    ShardMetric{"sluice_native_connections_refused_total", "Connections beyond the limit, closed as they came.",
+                kCounter, SLUICE_OF_SHARD(s.native.connections_refused)},
+    ShardMetric{"sluice_native_received_bytes_total", "Bytes from native clients.", kCounter,
+                SLUICE_OF_SHARD(s.native.received_bytes)},
+    ShardMetric{"sluice_native_sent_bytes_total", "Bytes to native clients.", kCounter,
+                SLUICE_OF_SHARD(s.native.sent_bytes)},
     // Records.
     ShardMetric{"sluice_produced_batches_total", "Record batches appended.", kCounter,
                 SLUICE_OF_SHARD(s.shard.counters.appended_batches)},
@@ -200,6 +213,25 @@ MetricFamily errors(const Source& source) {
   return family;
 }
 
+/// What never happened is left out in these two.
+MetricFamily native_frames(const Source& source) {
+  MetricFamily family{"sluice_native_frames_total", "Frames from native clients.", kCounter, {}};
+  for (const ShardSnapshot& shard : source.node.shards)
+    for (std::size_t nth = 0; nth < native::kKinds.size(); ++nth)
+      if (shard.native.received[nth] > 0)
+        add(family, {{"shard", shard_label(shard)}, {"kind", std::string(native::kKinds[nth].name)}},
+            static_cast<double>(shard.native.received[nth]));
+  return family;
+}
+MetricFamily native_errors(const Source& source) {
+  MetricFamily family{"sluice_native_errors_total", "Errors told to native clients.", kCounter, {}};
+  for (const ShardSnapshot& shard : source.node.shards)
+    for (const auto& [code, count] : shard.native.errors)
+      add(family, {{"shard", shard_label(shard)}, {"error", std::string(native::error_name(code))}},
+          static_cast<double>(count));
+  return family;
+}
+
 MetricFamily memory(const Source& source) {
   MetricFamily family{"sluice_memory_bytes", "Memory in use, by what for.", kGauge, {}};
   for (const ShardSnapshot& shard : source.node.shards) {
@@ -230,7 +262,8 @@ MetricFamily times(const TimeMetric& metric, const NodeSnapshot& node) {
   return family;
 }
 
-constexpr std::array<MetricFamily (*)(const Source&), 5> kOthers{build_info, disk_space, requests, errors, memory};
+constexpr std::array<MetricFamily (*)(const Source&), 7> kOthers{build_info,    disk_space,    requests, errors,
+                                                                 native_frames, native_errors, memory};
 
 MetricFamily make_family(std::size_t nth, const Source& source) {
   if (nth < kOthers.size()) return kOthers[nth](source);

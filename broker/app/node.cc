@@ -7,6 +7,7 @@
 #include <future>
 #include <mutex>
 #include <thread>
+#include <tuple>
 
 #include "broker/app/memory_plan.h"
 #include "broker/app/metrics_page.h"
@@ -81,6 +82,7 @@ struct Node::Thread {
   std::vector<std::unique_ptr<ThreadMailbox>> outgoing;  ///< by receiver
   std::vector<ThreadMailbox*> incoming;                  ///< by sender
   std::unique_ptr<Listener> listener;
+  std::unique_ptr<Listener> native_listener;
   std::unique_ptr<Listener> metrics_listener;
   std::unique_ptr<Metrics> metrics;
   std::function<void()> when_ready;
@@ -220,8 +222,9 @@ Result<void> Node::open_threads(bool new_directory) {
   });
 }
 
-Result<void> Node::open_listeners() {
-  auto address = parse_host_port("kafka.listen", settings_.kafka_listen);
+Result<Node::Endpoint> Node::open_endpoint(std::string_view setting, std::string_view flag, const std::string& listen,
+                                           std::unique_ptr<Listener> Thread::* at) {
+  auto address = parse_host_port(setting, listen);
   if (!address) return fail(address.error());
   TcpListenOptions options{.host = address->first, .port = address->second, .reuse_port = threads_.size() > 1};
   // The first one picks the port; the others share it.
@@ -233,20 +236,29 @@ Result<void> Node::open_listeners() {
         TcpListenOptions alone = options;
         alone.reuse_port = false;
         if (auto probe = listen_tcp(thread->loop, alone); !probe)
-          return done.set_value(cannot_listen("kafka.listen", "--kafka-listen", std::move(probe.error())));
+          return done.set_value(cannot_listen(setting, flag, std::move(probe.error())));
       }
       auto listener = listen_tcp(thread->loop, options);
-      if (!listener)
-        return done.set_value(cannot_listen("kafka.listen", "--kafka-listen", std::move(listener.error())));
-      thread->listener = std::move(*listener);
+      if (!listener) return done.set_value(cannot_listen(setting, flag, std::move(listener.error())));
+      (*thread).*at = std::move(*listener);
       done.set_value({});
     });
-    if (auto opened = done.get_future().get(); !opened) return opened;
-    options.port = thread->listener->port();
+    if (auto opened = done.get_future().get(); !opened) return fail(opened.error());
+    options.port = ((*thread).*at)->port();
   }
-  port_ = options.port;
-  host_ = address->first;
-  kafka_address_ = host_port_text(host_.empty() ? "0.0.0.0" : host_, port_);
+  Endpoint endpoint{address->first, options.port, {}};
+  endpoint.address = host_port_text(endpoint.host.empty() ? "0.0.0.0" : endpoint.host, endpoint.port);
+  return endpoint;
+}
+
+Result<void> Node::open_listeners() {
+  auto kafka = open_endpoint("kafka.listen", "--kafka-listen", settings_.kafka_listen, &Thread::listener);
+  if (!kafka) return fail(kafka.error());
+  kafka_ = std::move(*kafka);
+  if (settings_.native_listen.empty()) return {};
+  auto native = open_endpoint("native.listen", "--native-listen", settings_.native_listen, &Thread::native_listener);
+  if (!native) return fail(native.error());
+  native_ = std::move(*native);
   return {};
 }
 
@@ -271,33 +283,43 @@ Result<void> Node::open_metrics() {
   return {};
 }
 
+Result<std::pair<std::string, int>> Node::advertised(std::string_view setting, const std::string& advertise,
+                                                     const Endpoint& endpoint) {
+  if (!advertise.empty()) {
+    const bool with_port = advertise.find(':') != std::string::npos;
+    return parse_host_port(setting, with_port ? advertise : fmt::format("{}:{}", advertise, endpoint.port));
+  }
+  if (!endpoint.host.empty() && endpoint.host != "0.0.0.0" && endpoint.host != "::")
+    return std::pair(endpoint.host, endpoint.port);
+  log_warn(
+      "clients are told to connect to localhost: those of other machines need {}, the name by which they reach this "
+      "one",
+      setting);
+  return std::pair(std::string("localhost"), endpoint.port);
+}
+
 Result<void> Node::announce() {
-  const bool every_address = host_.empty() || host_ == "0.0.0.0" || host_ == "::";
-  if (every_address && settings_.kafka_advertise.empty())
-    log_warn(
-        "clients are told to connect to localhost: those of other machines need kafka.advertise, the name by which "
-        "they reach this one");
-  std::string host = every_address ? "localhost" : host_;
-  int port = port_;
-  if (!settings_.kafka_advertise.empty()) {
-    const bool with_port = settings_.kafka_advertise.find(':') != std::string::npos;
-    auto told = parse_host_port("kafka.advertise", with_port ? settings_.kafka_advertise
-                                                             : fmt::format("{}:{}", settings_.kafka_advertise, port_));
-    if (!told) return fail(told.error());
-    host = told->first;
-    port = told->second;
+  NodeInfo self;
+  self.id = identity_.node;
+  auto kafka = advertised("kafka.advertise", settings_.kafka_advertise, kafka_);
+  if (!kafka) return fail(kafka.error());
+  std::tie(self.kafka_host, self.kafka_port) = *kafka;
+  if (native_.port != 0) {
+    auto native = advertised("native.advertise", settings_.native_advertise, native_);
+    if (!native) return fail(native.error());
+    std::tie(self.native_host, self.native_port) = *native;
   }
   std::promise<Result<void>> done;
   Thread& controller = *threads_[0];  // group 0 is pinned to shard 0
-  controller.loop.post([&] {
-    controller.unit->announce_node(host, port, [&](Result<void> result) { done.set_value(std::move(result)); });
-  });
+  controller.loop.post(
+      [&] { controller.unit->announce_node(self, [&](Result<void> result) { done.set_value(std::move(result)); }); });
   if (auto announced = done.get_future().get(); !announced) return announced;
   // A client of any shard is to see this life's address and who leads, so nobody listens before all know.
   wait_for_every_shard(
       [](Thread& thread, std::function<void()> told) { thread.unit->when_all_were_told(std::move(told)); });
   return on_every_shard([&](Thread& thread) -> Result<void> {
     thread.unit->kafka().listen(std::move(thread.listener));
+    if (thread.native_listener) thread.unit->native().listen(std::move(thread.native_listener));
     if (thread.metrics_listener) {
       thread.metrics = std::make_unique<Metrics>(*thread.unit, thread.loop);
       thread.metrics->server.listen(std::move(thread.metrics_listener));
@@ -344,6 +366,7 @@ void Node::end_threads() {
   (void)on_every_shard([](Thread& thread) -> Result<void> {
     thread.loop.set_turn_hook({});
     thread.listener.reset();
+    thread.native_listener.reset();
     return {};
   });
   (void)on_every_shard([](Thread& thread) -> Result<void> {

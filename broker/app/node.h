@@ -9,6 +9,7 @@
 
 #include "broker/app/data_directory.h"
 #include "broker/app/settings.h"
+#include "broker/net/stream.h"
 
 namespace sluice::broker {
 
@@ -23,7 +24,9 @@ class Node {
   /// Finishes requests, checkpoints, ends the threads, and gives the data directory free.
   void stop();
 
-  const std::string& kafka_address() const { return kafka_address_; }
+  const std::string& kafka_address() const { return kafka_.address; }
+  /// Empty where no native clients are served.
+  const std::string& native_address() const { return native_.address; }
   /// Empty where no metrics are served.
   const std::string& metrics_address() const { return metrics_address_; }
   std::uint32_t shards() const { return identity_.shards; }
@@ -35,7 +38,19 @@ class Node {
   Result<void> prepare_directory();
   void fit_settings();
   Result<void> open_threads(bool new_directory);
+  /// Where the clients of one protocol are served, by every shard.
+  struct Endpoint {
+    std::string host;
+    int port = 0;         ///< 0 = not at all
+    std::string address;  ///< of both
+  };
   Result<void> open_listeners();
+  /// Opens one for the listener `at` of every shard; `setting` and `flag` stand in errors.
+  Result<Endpoint> open_endpoint(std::string_view setting, std::string_view flag, const std::string& listen,
+                                 std::unique_ptr<Listener> Thread::* at);
+  /// Where clients are told to connect to it.
+  static Result<std::pair<std::string, int>> advertised(std::string_view setting, const std::string& advertise,
+                                                        const Endpoint& endpoint);
   Result<void> open_metrics();
   /// Runs `step` on every shard's thread, all at once, and waits; the first error.
   Result<void> on_every_shard(const std::function<Result<void>(Thread&)>& step);
@@ -48,11 +63,9 @@ class Node {
   NodeIdentity identity_;
   std::optional<DirectoryLock> lock_;
   std::vector<std::unique_ptr<Thread>> threads_;
-  std::string kafka_address_;
+  Endpoint kafka_, native_;
   std::string metrics_address_;
   std::string io_engine_;
-  std::string host_;
-  int port_ = 0;
 };
 
 }  // namespace sluice::broker

@@ -106,18 +106,24 @@ Access address(std::string Settings::* field) {
           text_of(field)};
 }
 /// HOST[:PORT], or nothing.
-Result<void> set_advertise(Settings& s, std::string_view name, std::string_view value) {
-  if (value.find_first_of(":[] /") != std::string_view::npos)
-    if (auto parsed = parse_host_port(name, value); !parsed) return fail(parsed.error());
-  s.kafka_advertise = std::string(value);
-  return {};
+Access advertised_address(std::string Settings::* field) {
+  return {[field](Settings& s, std::string_view name, std::string_view value) -> Result<void> {
+            if (value.find_first_of(":[] /") != std::string_view::npos)
+              if (auto parsed = parse_host_port(name, value); !parsed) return fail(parsed.error());
+            s.*field = std::string(value);
+            return {};
+          },
+          text_of(field)};
 }
 /// HOST:PORT, or nothing.
-Result<void> set_metrics_listen(Settings& s, std::string_view name, std::string_view value) {
-  if (!value.empty())
-    if (auto parsed = parse_host_port(name, value); !parsed) return fail(parsed.error());
-  s.metrics_listen = std::string(value);
-  return {};
+Access address_or_none(std::string Settings::* field) {
+  return {[field](Settings& s, std::string_view name, std::string_view value) -> Result<void> {
+            if (!value.empty())
+              if (auto parsed = parse_host_port(name, value); !parsed) return fail(parsed.error());
+            s.*field = std::string(value);
+            return {};
+          },
+          text_of(field)};
 }
 constexpr std::array<std::string_view, 6> kLevels{"trace", "debug", "info", "warn", "error", "off"};
 Result<void> set_log_level(Settings& s, std::string_view name, std::string_view value) {
@@ -137,10 +143,8 @@ const std::vector<Setting>& all_settings() {
       {"journal_dir", "", "directory of the journals, if they are to be on another disk", text(&Settings::journal_dir)},
       {"kafka.listen", "127.0.0.1:9092", "address for Kafka clients; port 0 picks a free one",
        address(&Settings::kafka_listen)},
-      {"kafka.advertise",
-       "",
-       "HOST[:PORT] that clients are told to connect to",
-       {set_advertise, text_of(&Settings::kafka_advertise)}},
+      {"kafka.advertise", "", "HOST[:PORT] that clients are told to connect to",
+       advertised_address(&Settings::kafka_advertise)},
       {"kafka.max_request_bytes", "64MiB", "largest request; never more than an eighth of a shard's memory",
        number(&Settings::kafka_max_request_bytes, 1 << 16, 1ULL << 30)},
       {"kafka.max_connections", "10000", "connections of the node; more are refused",
@@ -149,10 +153,14 @@ const std::vector<Setting>& all_settings() {
        number(&Settings::kafka_idle_timeout_ms, 100, kDayMs)},
       {"kafka.frame_timeout_ms", "60000", "time for a request to come, and 1 s more for each 64 KiB of it",
        number(&Settings::kafka_frame_timeout_ms, 100, kDayMs)},
-      {"metrics.listen",
-       "",
+      {"native.listen", "127.0.0.1:4150",
+       "address for Sluice's own clients; port 0 picks a free one; empty: none are served",
+       address_or_none(&Settings::native_listen)},
+      {"native.advertise", "", "HOST[:PORT] that these are told to connect to",
+       advertised_address(&Settings::native_advertise)},
+      {"metrics.listen", "",
        "address that serves metrics to Prometheus; port 0 picks a free one; empty: none are served",
-       {set_metrics_listen, text_of(&Settings::metrics_listen)}},
+       address_or_none(&Settings::metrics_listen)},
       {"shards", "0", "threads; 0 is one a core; fixed when the data directory is made",
        number(&Settings::shards, 0, 256)},
       {"io_engine", "auto", "auto, uring or threads", one_of(&Settings::io_engine, {"auto", "uring", "threads"})},

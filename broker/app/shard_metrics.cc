@@ -14,7 +14,9 @@ ShardSnapshot ShardUnit::snapshot() {
   now.shard = shard_.report();
   now.services = services_.stats();
   now.kafka = kafka_.stats();
+  now.native = native_.stats();
   now.connections = kafka_.session_count();
+  now.native_connections = native_.session_count();
   now.request_bytes = kafka_.memory().held().request_bytes;
   now.reply_bytes = kafka_.memory().held().reply_bytes;
   now.fetch_sessions = kafka_.fetch_sessions().session_count();

@@ -7,6 +7,7 @@
 
 #include "broker/app/memory_plan.h"
 #include "broker/app/node_settings.h"
+#include "broker/app/version.h"
 #include "broker/core/table_feed.h"
 
 namespace sluice::broker {
@@ -89,6 +90,17 @@ KafkaSettings kafka_settings(const Settings& settings, const NodeIdentity& ident
   return kafka;
 }
 
+NativeSettings native_settings(const Settings& settings, const NodeIdentity& identity) {
+  NativeSettings native;
+  const KafkaSettings kafka = kafka_settings(settings, identity);
+  native.software = fmt::format("sluiced/{}", kVersion);
+  native.max_frame_bytes = kafka.max_request_bytes;
+  native.sweep_interval = kafka.sweep_interval;
+  native.publish_memory = kafka.max_requests_memory / 2;
+  native.drain_grace = std::chrono::duration_cast<Millis>(kDrainLimit);
+  return native;
+}
+
 }  // namespace
 
 ShardUnit::ShardUnit(const Settings& settings, const NodeIdentity& identity, ShardId id, UnitSeams seams)
@@ -100,12 +112,16 @@ ShardUnit::ShardUnit(const Settings& settings, const NodeIdentity& identity, Sha
              ShardSeams{seams.disk, seams.clock, seams.random, services_, std::move(seams.producers),
                         std::move(seams.wake), std::move(seams.fatal), std::move(seams.freed),
                         [this] { tell_starved(); }, std::move(seams.unspilled)}),
-      kafka_(services_, seams.clock, seams.random, kafka_settings(settings, identity), std::move(seams.connections)) {}
+      kafka_(services_, seams.clock, seams.random, kafka_settings(settings, identity), seams.connections),
+      native_(services_, seams.clock, kafka_.shared_memory(), native_settings(settings, identity), seams.connections) {}
 
 /// Replies of any shard's clients may hold this shard's flush buffers.
 void ShardUnit::tell_starved() {
   for (ShardUnit* unit : units_)
-    services_.post(unit->shard_.id(), [unit](ShardServices&) { unit->kafka_.own_replies(); });
+    services_.post(unit->shard_.id(), [unit](ShardServices&) {
+      unit->kafka_.own_replies();
+      unit->native_.own_output();
+    });
 }
 
 void ShardUnit::connect(const std::vector<ShardUnit*>& all, std::vector<Mailbox*> mailboxes) {
@@ -121,11 +137,11 @@ Result<void> ShardUnit::recover() {
   return {};
 }
 
-void ShardUnit::announce_node(std::string host, int port, UniqueFunction<void(Result<void>)> done) {
+void ShardUnit::announce_node(const NodeInfo& self, UniqueFunction<void(Result<void>)> done) {
   Replica* const controller = shard_.replica(kControllerGroup);
   const TableState& table = *controller->table(kClusterTable);
   WriteTableCommand write{std::string(kClusterTable), {}};
-  std::string node = encode_node_row({identity_.node, std::move(host), port});
+  std::string node = encode_node_row(self);
   const TableRow* const there = table.find(node_row_key(identity_.node));
   if (there == nullptr || there->value != node)
     write.writes.push_back({node_row_key(identity_.node), std::move(node), std::nullopt});
@@ -156,7 +172,11 @@ void ShardUnit::when_all_were_told(UniqueFunction<void()> done) {
 
 void ShardUnit::drain_requests(UniqueFunction<void()> done) {
   services_.drain();
-  kafka_.drain(kDrainLimit, std::move(done));
+  auto both = std::make_shared<UniqueFunction<void()>>([waiting = 2, done = std::move(done)]() mutable {
+    if (--waiting == 0) done();
+  });
+  kafka_.drain(kDrainLimit, [both] { (*both)(); });
+  native_.drain(kDrainLimit, [both] { (*both)(); });
 }
 
 }  // namespace sluice::broker

@@ -11,6 +11,7 @@
 #include "broker/app/metrics_snapshot.h"
 #include "broker/app/settings.h"
 #include "broker/listener/kafka_server.h"
+#include "broker/listener/native_server.h"
 #include "broker/service/shard_services.h"
 #include "broker/shard/shard.h"
 
@@ -42,7 +43,7 @@ class ShardUnit {
   bool ready() const { return shard_.ready(); }
   /// Tells the cluster where this node is reached, and in a new cluster that `_cluster` can be read as a topic. On the
   /// controller's shard; `done` when that is committed.
-  void announce_node(std::string host, int port, UniqueFunction<void(Result<void>)> done);
+  void announce_node(const NodeInfo& self, UniqueFunction<void(Result<void>)> done);
   /// Calls `done` when every shard has taken what this one has told it until now: rows of the cluster, and who leads.
   void when_all_were_told(UniqueFunction<void()> done);
   /// Finishes requests, then checkpoints. Two steps, so that all shards end their requests before any stops applying.
@@ -56,6 +57,7 @@ class ShardUnit {
                         UniqueFunction<void(PartitionPage)> done);
 
   KafkaServer& kafka() { return kafka_; }
+  NativeServer& native() { return native_; }
   ShardServices& services() { return services_; }
   Shard& shard() { return shard_; }
 
@@ -71,6 +73,7 @@ class ShardUnit {
   ShardServices services_;
   Shard shard_;
   KafkaServer kafka_;
+  NativeServer native_;
 };
 
 }  // namespace sluice::broker

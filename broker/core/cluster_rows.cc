@@ -126,6 +126,8 @@ std::string encode_node_row(const NodeInfo& node) {
   row.set_id(node.id.value);
   row.set_kafka_host(node.kafka_host);
   row.set_kafka_port(static_cast<std::uint32_t>(node.kafka_port));
+  row.set_native_host(node.native_host);
+  row.set_native_port(static_cast<std::uint32_t>(node.native_port));
   return serialized(row);
 }
 
@@ -133,11 +135,16 @@ Result<NodeInfo> decode_node_row(std::string_view value) {
   constexpr std::size_t kMaxHostSize = 255;
   const Result<pb::NodeRow> row = parse<pb::NodeRow>("a node's row", value);
   if (!row) return fail(row.error());
-  if (row->id() < 1 || row->kafka_port() > 65535 || row->kafka_host().size() > kMaxHostSize) {
-    return fail(Errc::malformed, fmt::format("a node's row: id {}, a host of {} characters, port {}", row->id(),
-                                             row->kafka_host().size(), row->kafka_port()));
+  const auto wrong = [](const std::string& host, std::uint32_t port) {
+    return port > 65535 || host.size() > kMaxHostSize;
+  };
+  if (row->id() < 1 || wrong(row->kafka_host(), row->kafka_port()) || wrong(row->native_host(), row->native_port())) {
+    return fail(Errc::malformed, fmt::format("a node's row: id {}, hosts of {} and {} characters, ports {} and {}",
+                                             row->id(), row->kafka_host().size(), row->native_host().size(),
+                                             row->kafka_port(), row->native_port()));
   }
-  return NodeInfo{NodeId(row->id()), row->kafka_host(), static_cast<int>(row->kafka_port())};
+  return NodeInfo{NodeId(row->id()), row->kafka_host(), static_cast<int>(row->kafka_port()), row->native_host(),
+                  static_cast<int>(row->native_port())};
 }
 
 std::string encode_number_row(std::int64_t value) {

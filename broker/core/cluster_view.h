@@ -57,6 +57,8 @@ struct NodeInfo {
   NodeId id;
   std::string kafka_host;
   int kafka_port = 0;
+  std::string native_host = {};
+  int native_port = 0;  ///< 0 = it has no native listener
   friend bool operator==(const NodeInfo&, const NodeInfo&) = default;
 };
 std::string node_row_key(NodeId id);

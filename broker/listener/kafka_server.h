@@ -42,6 +42,8 @@ class KafkaServer {
 
   std::size_t session_count() const { return sessions_.size(); }
   const ConnectionMemory& memory() const { return *memory_; }
+  /// For the shard's other listeners: what they hold counts in the same bounds. Nobody is woken after this server.
+  const std::shared_ptr<ConnectionMemory>& shared_memory() const { return memory_; }
   const FetchSessions& fetch_sessions() const { return *fetch_sessions_; }
   const KafkaStats& stats() const { return *stats_; }
   /// Calls `visit(const KafkaSession&)` for each, for tests and descriptions.

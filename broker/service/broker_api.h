@@ -145,6 +145,17 @@ struct DeleteRecordsResult {
   Offset log_start_offset{-1};
 };
 
+struct DescribePartitionPart {
+  TopicRef topic;
+  PartitionIndex partition;
+};
+struct PartitionDescription {
+  std::optional<Error> error;
+  Offset log_start_offset{-1};
+  Offset high_watermark{-1};
+  std::uint64_t size_bytes = 0;
+};
+
 struct EpochEndPart {
   TopicRef topic;
   PartitionIndex partition;
@@ -207,6 +218,11 @@ class BrokerApi {
   /// The leader epoch of a partition as this shard knows it; nullopt while there is no ready leader.
   virtual std::optional<LeaderEpoch> leader_epoch(const TopicInfo& topic, PartitionIndex partition) const = 0;
 
+  /// Counts the changes of cluster() and of what leader_epoch() tells.
+  virtual std::uint64_t layout_revision() const = 0;
+  /// Calls `changed` once, after the next of these changes, or after several that came together.
+  virtual void next_layout_change(UniqueFunction<void()> changed) = 0;
+
   virtual void create_topics(std::vector<CreateTopicRequest> topics, Millis timeout,
                              UniqueFunction<void(std::vector<CreateTopicResult>)> done) = 0;
   virtual void delete_topics(std::vector<TopicRef> topics, Millis timeout,
@@ -224,6 +240,9 @@ class BrokerApi {
                               UniqueFunction<void(std::vector<DeleteRecordsResult>)> done) = 0;
   /// Where leader epochs end. Errors: fenced_leader_epoch, unknown_leader_epoch, and as above.
   virtual void epoch_ends(std::vector<EpochEndPart> parts, UniqueFunction<void(std::vector<EpochEndResult>)> done) = 0;
+  /// How partitions stand. Errors: what a partition that is not led here says.
+  virtual void describe_partitions(std::vector<DescribePartitionPart> parts, Millis timeout,
+                                   UniqueFunction<void(std::vector<PartitionDescription>)> done) = 0;
   /// Sizes of all partitions of live topics on this node.
   virtual void describe_log_directory(UniqueFunction<void(LogDirectory)> done) = 0;
   virtual const std::vector<NodeSetting>& node_settings() const = 0;

@@ -24,6 +24,7 @@ ShardServices::ShardServices(ServiceOptions options, ShardId id, unsigned shard_
       offsets_(context_),
       delete_records_(context_),
       log_directory_(context_),
+      partition_info_(context_),
       topic_jobs_(context_),
       topics_(context_, topic_jobs_),
       topic_changes_(context_, topic_jobs_),
@@ -95,6 +96,10 @@ void ShardServices::epoch_ends(std::vector<EpochEndPart> parts,
                                UniqueFunction<void(std::vector<EpochEndResult>)> done) {
   offsets_.epoch_ends(std::move(parts), std::move(done));
 }
+void ShardServices::describe_partitions(std::vector<DescribePartitionPart> parts, Millis timeout,
+                                        UniqueFunction<void(std::vector<PartitionDescription>)> done) {
+  partition_info_.describe(std::move(parts), timeout, std::move(done));
+}
 void ShardServices::describe_log_directory(UniqueFunction<void(LogDirectory)> done) {
   log_directory_.describe(std::move(done));
 }
@@ -137,10 +142,22 @@ void ShardServices::leadership_changed(GroupId group, const GroupLeadership& lea
 void ShardServices::take_row(const std::string& key, const std::optional<std::string>& value, std::uint64_t revision) {
   auto taken = context_.view.apply_row(key, value ? std::optional<std::string_view>(*value) : std::nullopt, revision);
   if (!taken) log_error("row '{}' of {} can't be read and is ignored: {}", key, kClusterTable, taken.error().message);
+  layout_moved();
 }
 
 void ShardServices::take_leadership(GroupId group, const GroupLeadership& leadership) {
   context_.view.set_leadership(group, leadership);
+  layout_moved();
+}
+
+/// Watchers are told in a later step: many changes come at one time.
+void ShardServices::layout_moved() {
+  ++layout_revision_;
+  if (layout_watchers_.empty() || std::exchange(telling_layout_, true)) return;
+  context_.defer([this] {
+    telling_layout_ = false;
+    for (auto& changed : std::exchange(layout_watchers_, {})) changed();
+  });
 }
 
 }  // namespace sluice::broker

@@ -16,6 +16,7 @@
 #include "broker/service/fetch_service.h"
 #include "broker/service/log_directory_service.h"
 #include "broker/service/offset_service.h"
+#include "broker/service/partition_info_service.h"
 #include "broker/service/produce_service.h"
 #include "broker/service/producer_id_service.h"
 #include "broker/service/service_context.h"
@@ -47,6 +48,8 @@ class ShardServices final : public BrokerApi, public ApplyObserver {
   NodeId self() const override { return context_.options.node; }
   bool auto_create_allowed() const override { return context_.options.auto_create_topics; }
   std::optional<LeaderEpoch> leader_epoch(const TopicInfo& topic, PartitionIndex partition) const override;
+  std::uint64_t layout_revision() const override { return layout_revision_; }
+  void next_layout_change(UniqueFunction<void()> changed) override { layout_watchers_.push_back(std::move(changed)); }
   void create_topics(std::vector<CreateTopicRequest> topics, Millis timeout,
                      UniqueFunction<void(std::vector<CreateTopicResult>)> done) override;
   void delete_topics(std::vector<TopicRef> topics, Millis timeout,
@@ -58,6 +61,8 @@ class ShardServices final : public BrokerApi, public ApplyObserver {
   void delete_records(std::vector<DeleteRecordsPart> parts, Millis timeout,
                       UniqueFunction<void(std::vector<DeleteRecordsResult>)> done) override;
   void epoch_ends(std::vector<EpochEndPart> parts, UniqueFunction<void(std::vector<EpochEndResult>)> done) override;
+  void describe_partitions(std::vector<DescribePartitionPart> parts, Millis timeout,
+                           UniqueFunction<void(std::vector<PartitionDescription>)> done) override;
   void describe_log_directory(UniqueFunction<void(LogDirectory)> done) override;
   const std::vector<NodeSetting>& node_settings() const override { return context_.options.node_settings; }
   void init_producer_id(std::optional<ProducerIdentity> current, Millis timeout,
@@ -84,6 +89,7 @@ class ShardServices final : public BrokerApi, public ApplyObserver {
 
  private:
   void arm_sweep();
+  void layout_moved();
 
   ServiceContext context_;
   ProduceService produce_;
@@ -91,10 +97,14 @@ class ShardServices final : public BrokerApi, public ApplyObserver {
   OffsetService offsets_;
   DeleteRecordsService delete_records_;
   LogDirectoryService log_directory_;
+  PartitionInfoService partition_info_;
   TopicJobs topic_jobs_;
   TopicService topics_;
   TopicChangeService topic_changes_;
   ProducerIdService producer_ids_;
+  std::uint64_t layout_revision_ = 1;
+  std::vector<UniqueFunction<void()>> layout_watchers_;
+  bool telling_layout_ = false;
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);
 };
 

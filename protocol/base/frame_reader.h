@@ -44,6 +44,9 @@ class FrameReader {
   /// Whether what waits for a frame is to be of kLeastCapacity, whatever used to come at once.
   void hold_least(bool least) { hold_least_ = least; }
 
+  /// Another bound from the next frame on, for example once the client is known.
+  void set_max_frame_bytes(std::size_t max_frame_bytes) { max_frame_bytes_ = max_frame_bytes; }
+
   /// Where to receive the next bytes: never empty. Valid until the next call of any other function.
   MutableByteSpan prepare();
   /// Size of the new buffer that prepare() will take; 0: it goes on with the one that is there.

@@ -133,6 +133,12 @@ void FrameWriter::add(FrameKind kind, std::uint32_t id, const google::protobuf::
   copy(short_payload);
 }
 
+void FrameWriter::own_pieces() {
+  for (SharedBytes& piece : pieces_) {
+    if (piece.charge() > std::max(piece.size(), kMostChunk)) piece = SharedBytes::copy_of(piece);
+  }
+}
+
 std::vector<SharedBytes> FrameWriter::take() {
   cut();
   chunk_.reset();

@@ -84,6 +84,8 @@ class FrameWriter {
   /// Of all frames added since the last take().
   std::size_t size_bytes() const { return size_bytes_; }
   bool empty() const { return size_bytes_ == 0; }
+  /// Copies the larger pieces out of buffers that they share with others.
+  void own_pieces();
   /// What goes to the socket, in order. The writer is empty again.
   std::vector<SharedBytes> take();
 

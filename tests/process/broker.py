@@ -16,7 +16,7 @@ import time
 import unittest
 
 READY = re.compile(r"sluiced ready kafka=([0-9.]+):([0-9]+) data=(\S+) shards=([0-9]+) io=(uring|threads)"
-                   r"(?: metrics=(127\.0\.0\.1:[0-9]+))?\n")
+                   r"(?: native=([0-9.]+):([0-9]+))?(?: metrics=(127\.0\.0\.1:[0-9]+))?\n")
 START_LIMIT_S = 60
 TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 PR_SET_PDEATHSIG = 1
@@ -81,11 +81,13 @@ class Broker:
         self.flags, self.shards, self.io_engine, self.cpus = flags, shards, io_engine, cpus
         self.settings = SMALL | (settings or {})
         self.port = 0
+        self.native_port = 0
         self.process = None
         self.ready_line = None
 
     def command(self):
-        command = [os.environ["SLUICED"], "--data-dir", str(self.data), "--kafka-listen", f"127.0.0.1:{self.port}"]
+        command = [os.environ["SLUICED"], "--data-dir", str(self.data), "--kafka-listen", f"127.0.0.1:{self.port}",
+                   "--native-listen", f"127.0.0.1:{self.native_port}"]
         if self.shards:
             command += ["--shards", str(self.shards)]
         command += ["--io-engine", self.io_engine, *self.flags]
@@ -123,7 +125,8 @@ class Broker:
             raise AssertionError(f"unexpected ready line: {self.ready_line!r}")
         self.port = int(match[2])
         self.io_name, self.shards_said = match[5], int(match[4])
-        self.metrics_address = match[6]
+        self.native_port = int(match[7] or 0)
+        self.metrics_address = match[8]
 
     @property
     def address(self):

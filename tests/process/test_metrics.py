@@ -156,7 +156,7 @@ class Metrics(BrokerTest):
         self.assertIsNone(silent.metrics_address)
         self.assertNotIn(" metrics=", silent.ready_line)
         status, out, err = run_to_end("--data-dir", str(self.scratch / "third"), "--kafka-listen", "127.0.0.1:0",
-                                      "--metrics-listen", self.node.metrics_address)
+                                      "--native-listen", "127.0.0.1:0", "--metrics-listen", self.node.metrics_address)
         self.assertEqual((status, out), (3, ""), err)
         self.assertIn("metrics.listen", err)
 

@@ -11,7 +11,7 @@ from broker import SMALL, BrokerTest, run_to_end, wait_until
 class ReadyLine(BrokerTest):
     def check(self, io_engine, shards):
         broker = self.broker(shards=shards, io_engine=io_engine)
-        expected = f"sluiced ready kafka=127.0.0.1:{broker.port} data={broker.data} shards={shards} io={broker.io_name}\n"
+        expected = f"sluiced ready kafka=127.0.0.1:{broker.port} data={broker.data} shards={shards} io={broker.io_name} native=127.0.0.1:{broker.native_port}\n"
         self.assertEqual(broker.ready_line, expected)
         if io_engine != "auto":
             self.assertEqual(broker.io_name, io_engine)
@@ -113,10 +113,18 @@ class Ending(BrokerTest):
         self.assertEqual(broker.shards_said, 3)
 
 
+class NativeListener(BrokerTest):
+    def test_it_can_be_switched_off(self):
+        broker = self.broker(shards=1, settings={"native.listen": ""})
+        self.assertNotIn("native=", broker.ready_line)
+        self.assertEqual(clients.produce(broker, "events", ["one"])[0][1], 0)
+
+
 class WrongSettings(BrokerTest):
     def refused(self, status, words, *arguments, address="127.0.0.1:0"):
         """Starting with `arguments` says one sentence with `words` in it, and nothing else, and ends with `status`."""
-        got, out, err = run_to_end("--kafka-listen", address, *arguments, cwd=self.scratch)
+        got, out, err = run_to_end("--kafka-listen", address, "--native-listen", "127.0.0.1:0", *arguments,
+                                   cwd=self.scratch)
         self.assertEqual((got, out), (status, ""), err)
         lines = err.splitlines()
         self.assertEqual(len(lines), 1, err)
@@ -144,6 +152,8 @@ class WrongSettings(BrokerTest):
     def test_address_that_can_not_be_had(self):
         broker = self.broker(shards=1)
         self.refused(3, ["kafka.listen", str(broker.port), "in use", "--kafka-listen"], "--data-dir", "other", "--shards", "2", address=broker.address)
+        self.refused(3, ["native.listen", str(broker.native_port), "in use", "--native-listen"], "--data-dir", "native",
+                     "--set", f"native.listen=127.0.0.1:{broker.native_port}")
         self.refused(2, ["kafka.advertise", "70000"], "--set", "kafka.advertise=localhost:70000", "--data-dir", "third")
 
     def test_file(self):

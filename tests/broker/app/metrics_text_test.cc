@@ -62,6 +62,15 @@ ShardSnapshot sample_shard(std::uint32_t id) {
   s.request_bytes = ++next;
   s.reply_bytes = ++next;
   s.fetch_sessions = ++next;
+  s.native.connections_opened = ++next;
+  s.native.connections_failed = ++next;
+  s.native.connections_refused = ++next;
+  s.native.received_bytes = ++next;
+  s.native.sent_bytes = ++next;
+  s.native.received[0] = ++next;
+  s.native.received[13] = ++next;
+  s.native.errors[native::ErrorCode::no_space] = ++next;
+  s.native_connections = ++next;
   return s;
 }
 

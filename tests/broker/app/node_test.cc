@@ -157,6 +157,7 @@ class NodeTest : public ::testing::TestWithParam<const char*> {
     Settings settings;
     settings.data_dir = scratch_ / "data";
     settings.kafka_listen = "127.0.0.1:0";
+    settings.native_listen = "127.0.0.1:0";
     settings.shards = shards;
     settings.io_engine = GetParam();
     settings.journal_file_bytes = 1 << 20;

@@ -25,6 +25,7 @@ class RulesNode : public ::testing::Test {
   RulesNode() {
     settings_.data_dir = scratch_ / "data";
     settings_.kafka_listen = "127.0.0.1:0";
+    settings_.native_listen = "127.0.0.1:0";
     settings_.shards = 2;
     settings_.io_engine = "threads";
     settings_.journal_file_bytes = 1 << 20;

@@ -34,6 +34,8 @@ std::map<std::string, std::string> fields(const Settings& s) {
           {"kafka.idle_timeout_ms", text(s.kafka_idle_timeout_ms)},
           {"kafka.frame_timeout_ms", text(s.kafka_frame_timeout_ms)},
           {"log.max_producers", text(s.max_producers)},
+          {"native.listen", s.native_listen},
+          {"native.advertise", s.native_advertise},
           {"metrics.listen", s.metrics_listen},
           {"shards", text(s.shards)},
           {"io_engine", s.io_engine},
@@ -64,6 +66,7 @@ const std::map<std::string, std::string>& other_values() {
   static const std::map<std::string, std::string> kOther{
       {"data_dir", "/srv/sluice"}, {"journal_dir", "/nvme"}, {"kafka.listen", "[::1]:0"}, {"kafka.advertise", "broker.example:19092"},
       {"kafka.max_request_bytes", "65536"}, {"kafka.max_connections", "7"}, {"kafka.idle_timeout_ms", "101"}, {"kafka.frame_timeout_ms", "102"},
+      {"native.listen", ""}, {"native.advertise", "broker.example"},
       {"log.max_producers", "3"}, {"metrics.listen", "[::1]:9100"}, {"shards", "256"}, {"io_engine", "threads"},
       {"log_level", "4"}, {"topics.auto_create", "false"}, {"topics.default_partitions", "12"}, {"topics.max_partitions", "13"},
       {"journal.capacity_bytes", "4194304"}, {"journal.file_bytes", "1048576"}, {"journal.sync", "fdatasync"},
@@ -158,7 +161,10 @@ TEST(SettingsSet, PathsAndAddresses) {
     EXPECT_EQ(refused("kafka.advertise", value), "(taken)") << value;
   for (const char* value : {"9100", "host:65536", " "})
     EXPECT_EQ(refused("metrics.listen", value), fmt::format("setting metrics.listen = '{}' is wrong: {}", value, allowed));
-  for (const char* value : {"", "0.0.0.0:9100", "[::1]:0"}) EXPECT_EQ(refused("metrics.listen", value), "(taken)") << value;
+  for (const char* value : {"", "0.0.0.0:9100", "[::1]:0"}) {
+    EXPECT_EQ(refused("metrics.listen", value), "(taken)") << value;
+    EXPECT_EQ(refused("native.listen", value), "(taken)") << value;
+  }
 }
 
 TEST(ParseHostPort, GivesBothParts) {

@@ -48,7 +48,8 @@ TEST(ClusterRows, GoldenBytes) {
             "32040804100a32040805100b"
             "3a040806100c4001");
   EXPECT_EQ(node_row_key(NodeId(2)), "node/2");
-  EXPECT_EQ(hex(encode_node_row({NodeId(2), "host", 9092})), "08021204686f7374188447");
+  EXPECT_EQ(hex(encode_node_row({NodeId(2), "host", 9092})), "08021204686f7374188447") << "as it was before";
+  EXPECT_EQ(hex(encode_node_row({NodeId(2), "host", 9092, "own", 4150})), "08021204686f737418844722036f776e28b620");
   EXPECT_EQ(hex(encode_number_row(300)), "08ac02");
   EXPECT_EQ(hex(encode_number_row(0)), "0800");
 }
@@ -65,8 +66,8 @@ TEST(ClusterRows, ComeBackAsTheyWent) {
   plain.name = "__consumer_offsets";
   plain.id = sample_topic_id();
   EXPECT_EQ(decode_topic_row(plain.name, encode_topic_row(plain)), plain);
-  const NodeInfo node{NodeId(7), "broker-7.example", 65535};
-  EXPECT_EQ(decode_node_row(encode_node_row(node)), node);
+  for (const NodeInfo& node : {NodeInfo{NodeId(7), "broker-7.example", 65535}, NodeInfo{NodeId(7), "k", 1, "n", 65535}})
+    EXPECT_EQ(decode_node_row(encode_node_row(node)), node);
   for (const std::int64_t number : {std::int64_t{0}, std::int64_t{1}, std::numeric_limits<std::int64_t>::max()}) {
     EXPECT_EQ(decode_number_row(encode_number_row(number)), number);
   }
@@ -112,6 +113,8 @@ TEST(ClusterRows, RefuseEveryBrokenInvariant) {
   EXPECT_FALSE(decode_node_row(encode_node_row({NodeId(0), "h", 1})));
   EXPECT_FALSE(decode_node_row(encode_node_row({NodeId(1), "h", 65536})));
   EXPECT_FALSE(decode_node_row(encode_node_row({NodeId(1), std::string(256, 'h'), 1})));
+  EXPECT_FALSE(decode_node_row(encode_node_row({NodeId(1), "h", 1, "n", 65536})));
+  EXPECT_FALSE(decode_node_row(encode_node_row({NodeId(1), "h", 1, std::string(256, 'n'), 1})));
   EXPECT_FALSE(decode_number_row(""));
   EXPECT_FALSE(decode_number_row(encode_number_row(-1)));
 }

@@ -34,6 +34,8 @@ class FakeBroker final : public BrokerApi {
   std::deque<Asked<std::vector<AlterTopicRequest>, std::vector<Result<void>>>> alterations;
   std::deque<Asked<std::vector<DeleteRecordsPart>, std::vector<DeleteRecordsResult>>> record_deletions;
   std::deque<Asked<std::vector<EpochEndPart>, std::vector<EpochEndResult>>> epoch_questions;
+  std::deque<Asked<std::vector<DescribePartitionPart>, std::vector<PartitionDescription>>> descriptions;
+  std::vector<UniqueFunction<void()>> layout_watchers;
   struct NoQuestion {};
   std::deque<Asked<NoQuestion, LogDirectory>> directory_questions;
   std::vector<NodeSetting> settings;
@@ -46,7 +48,11 @@ class FakeBroker final : public BrokerApi {
   NodeId node{1};
 
   void add_node(std::int32_t id, std::string host, int port) {
-    const NodeInfo info{.id = NodeId(id), .kafka_host = std::move(host), .kafka_port = port};
+    const NodeInfo info{.id = NodeId(id),
+                        .kafka_host = host,
+                        .kafka_port = port,
+                        .native_host = "native." + host,
+                        .native_port = port + 1000};
     CHECK(view.apply_row(node_row_key(NodeId(id)), encode_node_row(info), ++revision_));
   }
   /// A topic whose partitions are in group 1, led by `leader` (0 = nobody) with epoch 5.
@@ -116,6 +122,13 @@ class FakeBroker final : public BrokerApi {
   void epoch_ends(std::vector<EpochEndPart> parts, UniqueFunction<void(std::vector<EpochEndResult>)> done) override {
     epoch_questions.push_back({std::move(parts), std::move(done)});
   }
+  std::uint64_t layout_revision() const override { return revision_; }
+  void next_layout_change(UniqueFunction<void()> changed) override { layout_watchers.push_back(std::move(changed)); }
+  void describe_partitions(std::vector<DescribePartitionPart> parts, Millis timeout,
+                           UniqueFunction<void(std::vector<PartitionDescription>)> done) override {
+    last_timeout = timeout;
+    descriptions.push_back({std::move(parts), std::move(done)});
+  }
   void describe_log_directory(UniqueFunction<void(LogDirectory)> done) override {
     directory_questions.push_back({{}, std::move(done)});
   }
@@ -124,6 +137,12 @@ class FakeBroker final : public BrokerApi {
                         UniqueFunction<void(Result<ProducerIdentity>)> done) override {
     last_timeout = timeout;
     identities.push_back({current, std::move(done)});
+  }
+
+  /// Tells those who wait for a change of the layout.
+  void tell_layout_changed() {
+    ++revision_;
+    for (auto& changed : std::exchange(layout_watchers, {})) changed();
   }
 
   /// Answers the oldest question of a queue.

@@ -154,6 +154,7 @@ void add_layout(Samples& out) {
     m.add_patterns("audit.>");
     m.set_all(true);
     m.set_with_settings(true);
+    m.set_create_missing(true);
   });
   out.add<pb::LayoutReply>(FrameKind::layout_reply, 5, [](pb::LayoutReply& m) {
     m.set_revision(9);
