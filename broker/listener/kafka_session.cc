@@ -24,7 +24,7 @@ std::string name_of(ByteSpan frame) {
 }
 
 /// What a request takes in memory once it is taken apart: batches stay in the frame, lists of names and numbers grow.
-constexpr std::size_t kListsGrow = 8;
+constexpr std::size_t kListsGrow = 16;
 
 /// The API as the frame says, whether it is served or not.
 kafka::ApiKey api_of(const SharedBytes& frame) {
