@@ -67,7 +67,7 @@ int main(int argc, char** argv) {
   shorthand("--journal-dir", "journal_dir", "directory of the journals, if they are to be on another disk");
   shorthand("--kafka-listen", "kafka.listen", "HOST:PORT for Kafka clients; port 0 picks one [127.0.0.1:9092]");
   shorthand("--native-listen", "native.listen",
-            "HOST:PORT for Sluice's own clients; port 0 picks one, '' is none [127.0.0.1:4150]");
+            "HOST:PORT for Sluice's own clients; port 0 picks one, none unless it is said");
   shorthand("--metrics-listen", "metrics.listen",
             "HOST:PORT that serves metrics to Prometheus; port 0 picks one [none]");
   shorthand("--shards", "shards", "threads, when the data directory is made; 0 is one a core");

@@ -19,12 +19,12 @@ struct Settings {
   std::string data_dir = "data";
   std::string journal_dir;  ///< empty: in the data directory
   std::string kafka_listen = "127.0.0.1:9092";
-  std::string native_listen = "127.0.0.1:4150";  ///< empty: no native clients are served
-  std::string native_advertise;                  ///< as kafka_advertise
-  std::string metrics_listen;                    ///< empty: no metrics are served
-  std::string kafka_advertise;                   ///< HOST[:PORT] that clients are told; empty: where it listens
-  std::uint32_t shards = 0;                      ///< 0: one a core, or what the data directory was made with
-  std::string io_engine = "auto";                ///< auto, uring, threads
+  std::string native_listen;       ///< empty: no native clients are served
+  std::string native_advertise;    ///< as kafka_advertise
+  std::string metrics_listen;      ///< empty: no metrics are served
+  std::string kafka_advertise;     ///< HOST[:PORT] that clients are told; empty: where it listens
+  std::uint32_t shards = 0;        ///< 0: one a core, or what the data directory was made with
+  std::string io_engine = "auto";  ///< auto, uring, threads
   LogLevel log_level = LogLevel::info;
 
   bool topics_auto_create = true;

@@ -66,7 +66,7 @@ const std::map<std::string, std::string>& other_values() {
   static const std::map<std::string, std::string> kOther{
       {"data_dir", "/srv/sluice"}, {"journal_dir", "/nvme"}, {"kafka.listen", "[::1]:0"}, {"kafka.advertise", "broker.example:19092"},
       {"kafka.max_request_bytes", "65536"}, {"kafka.max_connections", "7"}, {"kafka.idle_timeout_ms", "101"}, {"kafka.frame_timeout_ms", "102"},
-      {"native.listen", ""}, {"native.advertise", "broker.example"},
+      {"native.listen", "127.0.0.1:4150"}, {"native.advertise", "broker.example"},
       {"log.max_producers", "3"}, {"metrics.listen", "[::1]:9100"}, {"shards", "256"}, {"io_engine", "threads"},
       {"log_level", "4"}, {"topics.auto_create", "false"}, {"topics.default_partitions", "12"}, {"topics.max_partitions", "13"},
       {"journal.capacity_bytes", "4194304"}, {"journal.file_bytes", "1048576"}, {"journal.sync", "fdatasync"},
