@@ -122,10 +122,7 @@ bool Shard::turn() {
     for (auto& replica : replicas_) replica->journal_durable(sequence);
     worked = true;
   }
-  const std::size_t appends_allowed = this->appends_allowed();
-  for (std::size_t i = 0; i < replicas_.size() && !dead_; ++i)
-    worked |= replicas_[(first_in_turn_ + i) % replicas_.size()]->submit_pending(appends_allowed);
-  if (!replicas_.empty()) first_in_turn_ = (first_in_turn_ + 1) % replicas_.size();
+  worked |= submit_pending();
   if (!dead_) journal_->flush();
   worked |= apply_committed();
   if (!dead_) relieve_pressure();
@@ -149,6 +146,25 @@ bool Shard::apply_committed() {
   if (recovering.size() > 1) std::ranges::sort(recovering, {}, &Replica::next_place);
   for (Replica* replica : recovering)
     if (!dead_) worked |= replica->apply_committed();
+  return worked;
+}
+
+/// Groups take turns, an entry each, and only as long as the journal can begin to write what they bring: so one that
+/// has much to write costs the others about a flush, and not all that it has.
+bool Shard::submit_pending() {
+  bool worked = false;
+  std::size_t rounds = appends_allowed();
+  for (bool again = true; again && !dead_;) {
+    // On a full disk they are let through, to be refused.
+    const bool append = rounds > 0 && (journal_->flushes_waiting() == 0 || journal_->write_refused());
+    again = false;
+    for (std::size_t i = 0; i < replicas_.size() && !dead_; ++i)
+      again |= replicas_[(first_in_turn_ + i) % replicas_.size()]->submit_pending(append ? 1 : 0);
+    worked |= again;
+    if (append) --rounds;
+    again &= append;
+  }
+  if (!replicas_.empty()) first_in_turn_ = (first_in_turn_ + 1) % replicas_.size();
   return worked;
 }
 

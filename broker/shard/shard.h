@@ -116,6 +116,7 @@ class Shard final : public storage::JournalObserver {
   Result<void> keep_journal_id();
   void report_unknown(const std::vector<storage::DirEntry>& entries, Replica& replica);
   bool tick_due();
+  bool submit_pending();
   std::size_t appends_allowed();
   void check_journal_write(SteadyTime now);
   void arm_tick_timer();

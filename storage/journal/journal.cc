@@ -88,6 +88,7 @@ Result<Journal::Appended> Journal::append_entry(const JournalEntry& entry, const
 }
 Result<std::uint64_t> Journal::append_vote(const JournalVote& vote) { return impl_->writer_.append_vote(vote); }
 void Journal::flush() { impl_->writer_.flush(); }
+std::size_t Journal::flushes_waiting() const { return impl_->writer_.flushes_waiting(); }
 void Journal::mark_idle() { impl_->writer_.mark_idle(); }
 bool Journal::write_refused() const { return impl_->writer_.write_refused(); }
 void Journal::retry_refused() { impl_->writer_.retry_refused(); }

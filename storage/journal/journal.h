@@ -155,6 +155,9 @@ class Journal {
   Result<std::uint64_t> append_vote(const JournalVote& vote);
   /// Starts a write of what was appended, if fewer than `flushes_in_flight` are under way.
   void flush();
+  /// Flushes that are full and wait for a write to end. While there are some, appending more only makes it wait here
+  /// instead of with its owner, who knows whose turn it is.
+  std::size_t flushes_waiting() const;
   /// Everything is durable and no more is coming soon: writes one marker flush, whose `synced_through` says so. Until
   /// then a rotten last flush looks like a torn one. Does nothing where that is not so, or was said already.
   void mark_idle();

@@ -39,6 +39,7 @@ class JournalWriter {
   Result<std::uint64_t> append_vote(const JournalVote& vote);
   void flush();
   void mark_idle();
+  std::size_t flushes_waiting() const { return sealed_.size(); }
   /// A prepared file became ready, or failed for good.
   void file_ready() { pump(); }
   void file_failed(const Error& error) { failed(error); }

@@ -45,7 +45,7 @@ class ShardMachine : public ApplyObserver {
     options.node = NodeId(1);
     options.cluster_id = "test";
     options.data_directory = "data";
-    options.groups = {GroupId(0), kGroup};
+    options.groups = groups;
     options.journal.directory = journal_directory;
     options.journal.file_bytes = 256U << 10;
     options.journal.capacity_bytes = 2U << 20;
@@ -117,10 +117,11 @@ class ShardMachine : public ApplyObserver {
   }
   using Answer = std::shared_ptr<std::optional<Result<AppendResult>>>;
   /// Hands a batch of one record in; the answer comes later.
-  Answer send(std::string_view value, TestProducer producer = {}, bool when_durable = false, int nth = 0) {
+  Answer send(std::string_view value, TestProducer producer = {}, bool when_durable = false, int nth = 0,
+              GroupId group = kGroup) {
     auto answer = std::make_shared<std::optional<Result<AppendResult>>>();
     const SharedBytes bytes = SharedBytes::take(batch(value, producer));
-    replica().append(
+    shard_->replica(group)->append(
         {partition(nth), *parse_batch_header(bytes), bytes, when_durable, [answer](Result<AppendResult> result) {
            EXPECT_FALSE(answer->has_value()) << "answered twice";
            *answer = std::move(result);
@@ -197,6 +198,7 @@ class ShardMachine : public ApplyObserver {
   sim::SimStore store;
   std::optional<Error> fatal_error;
   bool gone_seen = false;
+  std::vector<GroupId> groups{GroupId(0), kGroup};  ///< of the next life
   // Of the next life.
   std::string journal_directory = "data/shard-0/journal";
   Millis wall_skew{0};

@@ -566,5 +566,29 @@ TEST(Shard, NobodyAppendsToATablesFeed) {
   EXPECT_EQ(answer->error().code, Errc::invalid_topic);
 }
 
+TEST(Shard, AGroupWithMuchToWriteCostsAnotherAboutAFlush) {
+  ShardMachine m;
+  constexpr GroupId kSmall{2};
+  m.groups.push_back(kSmall);
+  ASSERT_TRUE(m.start());
+  m.create();
+  std::optional<Result<std::uint64_t>> made;
+  m.shard().replica(kSmall)->submit(CreatePartitionCommand{m.partition(1), LeaderEpoch(0), {}},
+                                    [&](Result<std::uint64_t> result) { made = std::move(result); });
+  m.run_until([&] { return made.has_value(); });
+  for (int turn = 0; turn < 9; ++turn) {  // whichever group a turn begins with
+    std::vector<ShardMachine::Answer> much;
+    for (int i = 0; i < 30; ++i) much.push_back(m.send(std::string(30'000, 'x')));
+    const auto little = m.send("small", {}, false, 1, kSmall);
+    m.run_until([&] { return little->has_value(); });
+    ASSERT_TRUE(**little);
+    const auto answered = std::ranges::count_if(much, [](const auto& answer) { return answer->has_value(); });
+    EXPECT_LE(answered, 8) << "a flush takes two of them";
+    m.run_until([&] { return much.back()->has_value(); });
+    for (const auto& answer : much) EXPECT_TRUE(**answer);
+    m.run(std::chrono::microseconds(turn));
+  }
+}
+
 }  // namespace
 }  // namespace sluice::broker
