@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
+#include <algorithm>
+#include <span>
+
 #include "tests/protocol/base/counted_memory.h"
 #include "tests/protocol/native/flatten.h"
 #include "tests/protocol/native/samples.h"
@@ -109,7 +112,7 @@ TEST_F(Damage, AnyBytes) {
   EXPECT_TRUE(rc::check([](const std::vector<std::uint8_t>& bytes) {
     const auto info = kKinds[static_cast<std::size_t>(*rc::gen::inRange<int>(0, static_cast<int>(kKinds.size())))];
     std::vector<std::byte> frame(kCountedPrefixBytes + bytes.size());
-    std::memcpy(frame.data() + kCountedPrefixBytes, bytes.data(), bytes.size());
+    std::ranges::copy(std::as_bytes(std::span(bytes)), frame.begin() + kCountedPrefixBytes);
     store_le(frame.data(), static_cast<std::uint32_t>(*rc::gen::inRange<std::size_t>(0, bytes.size() + 1)));
     store_le(frame.data() + 4, static_cast<std::uint16_t>(info.kind));
     take(frame);
